@@ -1,0 +1,77 @@
+#include "base/table.h"
+
+#include <stdlib.h>
+
+#include <taskermetrics/base.h>
+
+enum { INITIAL_CAPACITY = 32 };
+
+/* Heads every allocation, so that an outgrown map can be put on a list. */
+typedef struct block {
+    struct block *next;
+    size_t bytes;
+} block;
+
+/* ck's allocator callbacks know no table: the writer's thread says which one it works on. */
+static _Thread_local tm__table *working_on;
+
+static void *table_malloc(size_t bytes)
+{
+    block *b = malloc(sizeof *b + bytes);
+    if (!b)
+        return NULL;
+    b->bytes = sizeof *b + bytes;
+    working_on->bytes += b->bytes;
+    return b + 1;
+}
+
+static void table_free(void *p, size_t bytes, bool defer)
+{
+    (void)bytes;
+    if (!p)
+        return;
+    block *b = (block *)p - 1;
+    if (defer) {
+        b->next = working_on->retired;
+        working_on->retired = b;
+        return;
+    }
+    working_on->bytes -= b->bytes;
+    free(b);
+}
+
+static struct ck_malloc allocator = {.malloc = table_malloc, .free = table_free};
+
+int tm__table_init(tm__table *table, ck_hs_hash_cb_t *hash, ck_hs_compare_cb_t *same)
+{
+    working_on = table;
+    table->ready = ck_hs_init(&table->set, CK_HS_MODE_SPMC | CK_HS_MODE_OBJECT, hash, same, &allocator,
+                              INITIAL_CAPACITY, 0);
+    return table->ready ? TM_OK : TM_ENOMEM;
+}
+
+void tm__table_free(tm__table *table)
+{
+    if (!table->ready)
+        return;
+    working_on = table;
+    ck_hs_destroy(&table->set);
+    for (block *b = table->retired; b;) {
+        block *next = b->next;
+        free(b);
+        b = next;
+    }
+    *table = (tm__table){0};
+}
+
+void *tm__table_get(const tm__table *table, uint64_t hash, const void *key)
+{
+    /* ck_hs_get only reads; its parameter is not const. */
+    return ck_hs_get((ck_hs_t *)(uintptr_t)&table->set, (unsigned long)hash, key);
+}
+
+int tm__table_put(tm__table *table, uint64_t hash, const void *entry)
+{
+    working_on = table;
+    return ck_hs_put_unique(&table->set, (unsigned long)hash, entry) ? TM_OK : TM_ENOMEM;
+}
