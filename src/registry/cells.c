@@ -1,0 +1,288 @@
+#include "registry/cells.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <taskermetrics/base.h>
+
+#include "base/fork.h"
+
+enum { CACHE_LINE_BYTES = 64, BLOCK_SIZES = 4 };
+
+struct tm__shard {
+    _Atomic(tm__cell *) segments[TM__SEGMENT_COUNT]; /* stored with release by the owner, once each */
+    tm__shard *next;                                 /* in all_shards; never changes */
+    tm__shard *next_free;                            /* guarded by lock */
+};
+
+_Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT]
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static _Thread_local tm__shard *thread_shard __attribute__((tls_model("initial-exec")));
+
+static _Atomic(tm__shard *) all_shards; /* pushed with release; a shard is never taken off */
+static _Atomic uint64_t shard_count;
+static _Atomic uint64_t shard_bytes;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static tm__shard *free_shards;                                 /* guarded by lock, as all below */
+static tm__cell_block *free_blocks[BLOCK_SIZES];               /* by size: 64, 128, 256, 512 cells */
+static uint64_t next_cell = TM__SMALLEST_BLOCK_CELLS;          /* what comes before belongs to no registry */
+static const uint64_t cell_limit = (uint64_t)TM__FIRST_SEGMENT_CELLS * ((UINT64_C(1) << TM__SEGMENT_COUNT) - 1);
+
+static pthread_key_t exit_key;
+static int start_status = TM_ENOMEM; /* written once, while the library is loaded */
+static tm__fork_node fork_node;
+
+static size_t segment_cells(uint32_t segment)
+{
+    return (size_t)TM__FIRST_SEGMENT_CELLS << segment;
+}
+
+/* ---- shards -------------------------------------------------------------------------------------------------- */
+
+/* Thread exit: the shard, its values kept, waits for the next new thread. A destructor that runs later and records
+ * simply takes a shard again. */
+static void return_shard(void *exiting)
+{
+    tm__shard *shard = exiting;
+    memset(tm__thread_segments, 0, sizeof tm__thread_segments);
+    thread_shard = NULL;
+    pthread_mutex_lock(&lock);
+    shard->next_free = free_shards;
+    free_shards = shard;
+    pthread_mutex_unlock(&lock);
+}
+
+static tm__shard *new_shard(void)
+{
+    tm__shard *shard = calloc(1, sizeof *shard);
+    if (!shard)
+        return NULL;
+    shard->next = atomic_load_explicit(&all_shards, memory_order_relaxed);
+    /* Release: a reader that finds the shard (acquire in tm__cells_next) finds it initialised. */
+    while (!atomic_compare_exchange_weak_explicit(&all_shards, &shard->next, shard, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+    atomic_fetch_add_explicit(&shard_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shard_bytes, sizeof *shard, memory_order_relaxed);
+    return shard;
+}
+
+/* The lock orders the last writes of a shard's former owner before ours. */
+static tm__shard *take_free_shard(void)
+{
+    pthread_mutex_lock(&lock);
+    tm__shard *shard = free_shards;
+    if (shard)
+        free_shards = shard->next_free;
+    pthread_mutex_unlock(&lock);
+    return shard;
+}
+
+static tm__shard *own_shard(void)
+{
+    if (thread_shard)
+        return thread_shard;
+    tm__shard *shard = take_free_shard();
+    if (!shard)
+        shard = new_shard();
+    if (!shard)
+        return NULL;
+    if (pthread_setspecific(exit_key, shard) != 0) {
+        return_shard(shard);
+        return NULL;
+    }
+    thread_shard = shard;
+    for (size_t k = 0; k < TM__SEGMENT_COUNT; k++)
+        tm__thread_segments[k] = atomic_load_explicit(&shard->segments[k], memory_order_relaxed);
+    return shard;
+}
+
+/* Whole cache lines, so that two threads' segments never share one. Segments live as long as the process. */
+static tm__cell *new_segment(uint32_t segment)
+{
+    size_t bytes = segment_cells(segment) * sizeof(tm__cell) + CACHE_LINE_BYTES;
+    char *memory = calloc(1, bytes);
+    if (!memory)
+        return NULL;
+    atomic_fetch_add_explicit(&shard_bytes, bytes, memory_order_relaxed);
+    return (tm__cell *)(void *)(memory + (CACHE_LINE_BYTES - (uintptr_t)memory % CACHE_LINE_BYTES));
+}
+
+tm__cell *tm__cells_touch(uint32_t segment)
+{
+    tm__shard *shard = own_shard();
+    if (!shard)
+        return NULL;
+    if (!tm__thread_segments[segment]) {
+        tm__cell *cells = new_segment(segment);
+        /* Release: a reader that sees the segment sees its zeros. Pairs with tm__cells_next. */
+        atomic_store_explicit(&shard->segments[segment], cells, memory_order_release);
+        tm__thread_segments[segment] = cells;
+    }
+    return tm__thread_segments[segment];
+}
+
+tm__cell *tm__cells_next(tm__cells cells, tm__shard **shard)
+{
+    tm__shard *at = *shard ? (*shard)->next : atomic_load_explicit(&all_shards, memory_order_acquire);
+    for (; at; at = at->next) {
+        tm__cell *segment = atomic_load_explicit(&at->segments[cells.segment], memory_order_acquire);
+        if (segment) {
+            *shard = at;
+            return segment + cells.slot;
+        }
+    }
+    return NULL;
+}
+
+uint64_t tm__cells_sum(tm__cells cells, size_t offset)
+{
+    uint64_t sum = 0;
+    tm__shard *shard = NULL;
+    for (tm__cell *copy; (copy = tm__cells_next(cells, &shard));)
+        sum += atomic_load_explicit(copy + offset, memory_order_relaxed);
+    return sum;
+}
+
+double tm__cells_sum_double(tm__cells cells, size_t offset)
+{
+    double sum = 0;
+    tm__shard *shard = NULL;
+    for (tm__cell *copy; (copy = tm__cells_next(cells, &shard));)
+        sum += tm__bits_to_double(atomic_load_explicit(copy + offset, memory_order_relaxed));
+    return sum;
+}
+
+void tm__cells_usage(uint64_t *shards, uint64_t *bytes)
+{
+    *shards = atomic_load_explicit(&shard_count, memory_order_relaxed);
+    *bytes = atomic_load_explicit(&shard_bytes, memory_order_relaxed);
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------------- */
+
+static size_t size_class(uint32_t count)
+{
+    size_t class = 0;
+    while ((uint32_t)TM__SMALLEST_BLOCK_CELLS << class < count)
+        class++;
+    return class;
+}
+
+/* Segment k begins at cell 512 * (2^k - 1). */
+static tm__cells place_of(uint64_t cell)
+{
+    uint64_t group = cell / TM__FIRST_SEGMENT_CELLS + 1;
+    uint32_t segment = 63 - (uint32_t)__builtin_clzll(group);
+    uint64_t begin = TM__FIRST_SEGMENT_CELLS * ((UINT64_C(1) << segment) - 1);
+    return (tm__cells){segment, (uint32_t)(cell - begin)};
+}
+
+/* New cells, aligned to the block's size: since every segment is a multiple of the largest block, none is crossed. */
+static tm__cell_block *cut_block(uint32_t count)
+{
+    uint64_t first = (next_cell + count - 1) / count * count;
+    if (first + count > cell_limit)
+        return NULL;
+    tm__cell_block *block = malloc(sizeof *block);
+    if (!block)
+        return NULL;
+    next_cell = first + count;
+    *block = (tm__cell_block){.first = place_of(first), .count = count};
+    return block;
+}
+
+tm__cell_block *tm__cell_block_new(uint32_t count)
+{
+    tm__cell_block **free_list = &free_blocks[size_class(count)];
+    pthread_mutex_lock(&lock);
+    tm__cell_block *block = *free_list;
+    if (block)
+        *free_list = block->next;
+    else
+        block = cut_block(count);
+    pthread_mutex_unlock(&lock);
+    if (block) {
+        block->next = NULL;
+        block->used = 0;
+    }
+    return block;
+}
+
+static void zero_block(const tm__cell_block *block)
+{
+    tm__shard *shard = NULL;
+    for (tm__cell *copy; (copy = tm__cells_next(block->first, &shard));)
+        for (uint32_t i = 0; i < block->count; i++)
+            atomic_store_explicit(copy + i, 0, memory_order_relaxed);
+}
+
+void tm__cell_blocks_free(tm__cell_block *blocks)
+{
+    while (blocks) {
+        tm__cell_block *next = blocks->next;
+        zero_block(blocks);
+        pthread_mutex_lock(&lock);
+        tm__cell_block **free_list = &free_blocks[size_class(blocks->count)];
+        blocks->next = *free_list;
+        *free_list = blocks;
+        pthread_mutex_unlock(&lock);
+        blocks = next;
+    }
+}
+
+/* ---- fork and start ------------------------------------------------------------------------------------------ */
+
+static void before_fork(void *self)
+{
+    (void)self;
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void *self)
+{
+    (void)self;
+    pthread_mutex_unlock(&lock);
+}
+
+/* The child counts from zero, and its only thread keeps its shard; the others' owners do not exist here. */
+static void in_child(void *self)
+{
+    (void)self;
+    free_shards = NULL;
+    for (tm__shard *shard = atomic_load(&all_shards); shard; shard = shard->next) {
+        for (uint32_t k = 0; k < TM__SEGMENT_COUNT; k++) {
+            tm__cell *cells = atomic_load_explicit(&shard->segments[k], memory_order_relaxed);
+            if (cells)
+                memset((void *)cells, 0, segment_cells(k) * sizeof *cells);
+        }
+        if (shard != thread_shard) {
+            shard->next_free = free_shards;
+            free_shards = shard;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static int start(void)
+{
+    if (pthread_key_create(&exit_key, return_shard) != 0)
+        return TM_ENOMEM;
+    fork_node = (tm__fork_node){.before = before_fork, .after = after_fork, .child = in_child};
+    int status = tm__fork_register(&fork_node);
+    if (status != TM_OK)
+        pthread_key_delete(exit_key);
+    return status;
+}
+
+/* At load, not at first use: a lock around a first use could be held by another thread in the middle of a fork. */
+__attribute__((constructor)) static void start_at_load(void)
+{
+    start_status = start();
+}
+
+int tm__cells_status(void)
+{
+    return start_status;
+}

@@ -1,0 +1,101 @@
+/* Cells: 64-bit numbers of which every recording thread has its own copy.
+ *
+ * A thread's copies are its shard. Only the owner writes a cell (relaxed load, add, relaxed store); anybody reads, by
+ * summing over all shards. The cells are numbered across the process; number n lives in segment k at a slot, segment k
+ * having 512 * 2^k cells, and a thread allocates a segment when it first touches it. */
+#ifndef TM__REGISTRY_CELLS_H
+#define TM__REGISTRY_CELLS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef _Atomic uint64_t tm__cell;
+
+enum { TM__SEGMENT_COUNT = 24, TM__FIRST_SEGMENT_CELLS = 512 };
+
+/* The place of the first of a run of cells; a run never crosses segments. Place {0, 0} is for handles that belong to no
+ * registry: it can be written, and is never read. */
+typedef struct tm__cells {
+    uint32_t segment;
+    uint32_t slot;
+} tm__cells;
+
+/* A run of cells that a registry owns and hands out piece by piece. */
+typedef struct tm__cell_block {
+    struct tm__cell_block *next;
+    tm__cells first;
+    uint32_t count;
+    uint32_t used;
+} tm__cell_block;
+
+enum { TM__SMALLEST_BLOCK_CELLS = 64, TM__LARGEST_BLOCK_CELLS = TM__FIRST_SEGMENT_CELLS };
+
+/* TM_OK if cells can be used; TM_ENOMEM if the library could not prepare for them when it was loaded. */
+int tm__cells_status(void);
+
+/* A block of count cells, all zero in all shards. count: a power of two between the two limits. NULL: no memory. */
+tm__cell_block *tm__cell_block_new(uint32_t count);
+
+/* Gives a list of blocks back. Nobody may be writing their cells any more. */
+void tm__cell_blocks_free(tm__cell_block *blocks);
+
+/* The shards there are, and the bytes in them. */
+void tm__cells_usage(uint64_t *shards, uint64_t *bytes);
+
+/* The calling thread's segments; NULL where it has not touched one. */
+extern _Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT]
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Allocates a segment for the calling thread; NULL if there is no memory. */
+tm__cell *tm__cells_touch(uint32_t segment);
+
+/* The calling thread's copy of a run; NULL if there is no memory for it. The hot path: TLS load, test, add. */
+static inline tm__cell *tm__own_cells(tm__cells cells)
+{
+    tm__cell *segment = tm__thread_segments[cells.segment];
+    if (__builtin_expect(!segment, 0)) {
+        segment = tm__cells_touch(cells.segment);
+        if (!segment)
+            return NULL;
+    }
+    return segment + cells.slot;
+}
+
+/* Relaxed is enough: the owner is the only writer, and each cell is a number of its own. */
+static inline void tm__cell_add(tm__cell *cell, uint64_t n)
+{
+    atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline double tm__bits_to_double(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint64_t tm__double_to_bits(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline void tm__cell_add_double(tm__cell *cell, double amount)
+{
+    double sum = tm__bits_to_double(atomic_load_explicit(cell, memory_order_relaxed)) + amount;
+    atomic_store_explicit(cell, tm__double_to_bits(sum), memory_order_relaxed);
+}
+
+/* Steps through all shards' copies of a run, in an order that does not change: *shard begins as NULL. Returns the next
+ * copy that exists, NULL at the end. */
+typedef struct tm__shard tm__shard;
+tm__cell *tm__cells_next(tm__cells cells, tm__shard **shard);
+
+/* The sum of cell `offset` of a run over all shards, as integers or as doubles. */
+uint64_t tm__cells_sum(tm__cells cells, size_t offset);
+double tm__cells_sum_double(tm__cells cells, size_t offset);
+
+#endif

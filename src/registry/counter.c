@@ -1,0 +1,26 @@
+#include "registry/registry.h"
+
+void tm_counter_add(tm_counter *counter, uint64_t n)
+{
+    const tm__series *series = (const tm__series *)counter;
+    tm__cell *cell = tm__own_cells(series->cells);
+    if (__builtin_expect(!cell, 0)) {
+        tm__count_series_drop(series);
+        return;
+    }
+    tm__cell_add(cell, n);
+}
+
+void tm_counter_inc(tm_counter *counter)
+{
+    tm_counter_add(counter, 1);
+}
+
+uint64_t tm_counter_value(tm_counter *counter)
+{
+    const tm__series *series = (const tm__series *)counter;
+    tm_number value = {0};
+    if (!tm__series_is_no_op(series))
+        (void)tm__series_shown(series, &value);
+    return value.u;
+}

@@ -1,0 +1,238 @@
+/* Making families and series: under the registry's create_lock. */
+#include <string.h>
+
+#include "base/family.h"
+#include "base/hash.h"
+#include "base/names.h"
+#include "registry/registry.h"
+
+tm__family *tm__family_find(tm_registry *registry, const char *name)
+{
+    return tm__table_get(&registry->families, tm__hash(name, strlen(name), 0), name);
+}
+
+/* ---- printed names ------------------------------------------------------------------------------------------- */
+
+/* Every name that a family of a type may print, as suffixes of its printed name. */
+static const char *const *suffixes_of(tm_type type)
+{
+    static const char *const counter[] = {"", "_total", "_created", NULL};
+    static const char *const gauge[] = {"", NULL};
+    static const char *const histogram[] = {"", "_bucket", "_count", "_sum", "_created", NULL};
+    return type == TM_TYPE_COUNTER ? counter : type == TM_TYPE_GAUGE ? gauge : histogram;
+}
+
+static int claim_name(tm_registry *registry, const char *printed, const char *suffix, const char *owner)
+{
+    size_t printed_len = strlen(printed);
+    size_t suffix_len = strlen(suffix);
+    tm__name_claim *claim = tm__arena_alloc(&registry->arena, sizeof *claim + printed_len + suffix_len + 1);
+    if (!claim)
+        return TM_ENOMEM;
+    claim->owner = owner;
+    memcpy(claim->name, printed, printed_len);
+    memcpy(claim->name + printed_len, suffix, suffix_len + 1);
+    uint64_t hash = tm__hash(claim->name, printed_len + suffix_len, 0);
+    const tm__name_claim *earlier = tm__table_get(&registry->printed_names, hash, claim->name);
+    if (earlier)
+        return strcmp(earlier->owner, owner) == 0 ? TM_OK : TM_ECONFLICT;
+    return tm__table_put(&registry->printed_names, hash, claim);
+}
+
+/* What an attempt that failed half-way has claimed waits for the next attempt of the same family. */
+static int claim_printed_names(tm_registry *registry, const tm__family *family)
+{
+    int status = TM_OK;
+    for (const char *const *suffix = suffixes_of(family->type); *suffix && status == TM_OK; suffix++)
+        status = claim_name(registry, family->printed, *suffix, family->name);
+    return status;
+}
+
+/* ---- families ------------------------------------------------------------------------------------------------ */
+
+static void link_family(tm_registry *registry, tm__family *family)
+{
+    if (registry->last_family)
+        atomic_store_explicit(&registry->last_family->next, family, memory_order_release);
+    else
+        atomic_store_explicit(&registry->first_family, family, memory_order_release);
+    registry->last_family = family;
+    atomic_fetch_add_explicit(&registry->family_count, 1, memory_order_relaxed);
+}
+
+static tm__family *new_family(tm_registry *registry, const tm_family *description)
+{
+    tm__family *family = tm__arena_alloc(&registry->arena, sizeof *family);
+    tm_family *info = tm__arena_alloc(&registry->arena, sizeof *info);
+    if (!family || !info || tm__family_copy(description, &registry->arena, info) != TM_OK)
+        return NULL;
+    char printed[TM__PRINTED_MAX];
+    family->printed = tm__arena_copy(&registry->arena, printed, tm__printed_name(info, printed));
+    if (!family->printed)
+        return NULL;
+    family->registry = registry;
+    family->name = info->name;
+    family->name_hash = tm__hash(info->name, strlen(info->name), 0);
+    family->type = info->type;
+    family->value_count = tm__family_value_count(info);
+    /* Release: whoever finds the family through its info, or later through a table, finds it complete. */
+    atomic_store_explicit(&family->info, info, memory_order_release);
+    return family;
+}
+
+static int add_family(tm_registry *registry, const tm_family *description, tm__family **out)
+{
+    if (atomic_load_explicit(&registry->family_count, memory_order_relaxed) >= registry->max_families)
+        return TM_ECARDINALITY;
+    tm__family *family = new_family(registry, description);
+    if (!family)
+        return TM_ENOMEM;
+    int status = claim_printed_names(registry, family);
+    if (status == TM_OK)
+        status = tm__table_put(&registry->families, family->name_hash, family);
+    if (status != TM_OK)
+        return status;
+    link_family(registry, family);
+    *out = family;
+    return TM_OK;
+}
+
+/* Help may be added once; readers keep the description they hold. */
+static int add_help(tm__family *family, const tm_family *info, const char *help)
+{
+    tm_registry *registry = family->registry;
+    tm_family *with_help = tm__arena_alloc(&registry->arena, sizeof *with_help);
+    char *copy = tm__arena_copy(&registry->arena, help, strlen(help));
+    if (!with_help || !copy)
+        return TM_ENOMEM;
+    *with_help = *info;
+    with_help->help = copy;
+    atomic_store_explicit(&family->info, with_help, memory_order_release);
+    return TM_OK;
+}
+
+static int describe_again(tm__family *family, const tm_family *description)
+{
+    const tm_family *info = atomic_load_explicit(&family->info, memory_order_relaxed);
+    tm__arena scratch = {0};
+    tm_family complete;
+    int status = tm__family_copy(description, &scratch, &complete);
+    if (status == TM_OK && !tm__family_same(info, &complete))
+        status = TM_ECONFLICT;
+    if (status == TM_OK && complete.help[0] && !info->help[0])
+        status = add_help(family, info, complete.help);
+    tm__arena_free(&scratch);
+    return status;
+}
+
+int tm__family_make(tm_registry *registry, const tm_family *description, tm__family **out)
+{
+    int status = tm__family_check(description);
+    if (status != TM_OK)
+        return status;
+    *out = tm__family_find(registry, description->name);
+    return *out ? describe_again(*out, description) : add_family(registry, description, out);
+}
+
+int tm_describe(tm_registry *registry, const tm_family *family)
+{
+    if (!registry || !family || (family->size != 0 && family->size < sizeof *family))
+        return TM_EINVAL;
+    tm__family *made = NULL;
+    pthread_mutex_lock(&registry->create_lock);
+    int status = tm__family_make(registry, family, &made);
+    pthread_mutex_unlock(&registry->create_lock);
+    return status;
+}
+
+/* ---- series -------------------------------------------------------------------------------------------------- */
+
+/* A registry's blocks grow with it, so that a small registry costs a thread little. */
+static bool cut_cells(tm_registry *registry, size_t count, tm__cells *out)
+{
+    tm__cell_block *block = registry->blocks;
+    if (block->count - block->used < count) {
+        uint32_t larger = block->count < TM__LARGEST_BLOCK_CELLS ? 2 * block->count : block->count;
+        while (larger < count)
+            larger *= 2;
+        block = tm__cell_block_new(larger);
+        if (!block)
+            return false;
+        block->next = registry->blocks;
+        registry->blocks = block;
+    }
+    *out = (tm__cells){block->first.segment, block->first.slot + block->used};
+    block->used += (uint32_t)count;
+    return true;
+}
+
+static size_t series_bytes(tm_type type)
+{
+    return type == TM_TYPE_COUNTER ? sizeof(tm__series) : type == TM_TYPE_GAUGE ? sizeof(tm__gauge) : sizeof(tm__histogram);
+}
+
+static bool complete_by_type(tm__family *family, tm__series *series)
+{
+    if (family->type == TM_TYPE_GAUGE) {
+        tm__gauge *gauge = (tm__gauge *)series;
+        gauge->state = tm__gauge_state_make(family->registry);
+        return gauge->state;
+    }
+    if (family->type == TM_TYPE_HISTOGRAM) {
+        tm__histogram *histogram = (tm__histogram *)series;
+        const tm_family *info = atomic_load_explicit(&family->info, memory_order_relaxed);
+        histogram->bounds = info->buckets;
+        histogram->bound_count = info->bucket_count;
+    }
+    return true;
+}
+
+static tm__series *new_series(tm__family *family, const char *labels, size_t labels_len)
+{
+    tm_registry *registry = family->registry;
+    size_t header_bytes = series_bytes(family->type);
+    size_t cell_count = family->type == TM_TYPE_GAUGE ? 2 : family->value_count;
+    tm__series *series = tm__arena_alloc(&registry->arena, header_bytes + labels_len);
+    if (!series || !cut_cells(registry, cell_count, &series->cells))
+        return NULL;
+    series->family = family;
+    series->first_part = (uint32_t)atomic_load_explicit(&registry->part_count, memory_order_relaxed);
+    series->labels_offset = (uint8_t)header_bytes;
+    series->labels_len = (uint16_t)labels_len;
+    if (labels_len > 0)
+        memcpy((char *)series + header_bytes, labels, labels_len);
+    if (!complete_by_type(family, series))
+        return NULL;
+    /* Release: pairs with the acquire in same_series, for readers that come through the table. */
+    atomic_store_explicit(&series->flags, TM__SERIES_READY, memory_order_release);
+    return series;
+}
+
+static void link_series(tm__family *family, tm__series *series)
+{
+    tm_registry *registry = family->registry;
+    if (family->last)
+        atomic_store_explicit(&family->last->next, series, memory_order_release);
+    else
+        atomic_store_explicit(&family->first, series, memory_order_release);
+    family->last = series;
+    atomic_fetch_add_explicit(&family->series_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&registry->series_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&registry->part_count, family->value_count, memory_order_relaxed);
+}
+
+int tm__series_make(tm__family *family, const char *labels, size_t labels_len, tm__series **out)
+{
+    tm_registry *registry = family->registry;
+    if (atomic_load_explicit(&registry->part_count, memory_order_relaxed) > UINT32_MAX - family->value_count)
+        return TM_ENOMEM;
+    tm__series *series = new_series(family, labels, labels_len);
+    if (!series)
+        return TM_ENOMEM;
+    uint64_t hash = tm__series_hash(family->name_hash, labels, labels_len);
+    if (tm__table_put(&registry->series, hash, series) != TM_OK)
+        return TM_ENOMEM;
+    link_series(family, series);
+    *out = series;
+    return TM_OK;
+}

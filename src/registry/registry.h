@@ -1,0 +1,203 @@
+/* The bodies of registries, families and series. */
+#ifndef TM__REGISTRY_REGISTRY_H
+#define TM__REGISTRY_REGISTRY_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <taskermetrics/registry.h>
+
+#include "base/arena.h"
+#include "base/fork.h"
+#include "base/table.h"
+#include "registry/cells.h"
+
+typedef struct tm__family tm__family;
+
+enum tm__series_flag {
+    TM__SERIES_READY = 1,   /* complete: set once with release, before the series is in the table */
+    TM__SERIES_CLEARED = 2, /* not shown until recorded to or looked up */
+};
+
+/* What the handle types tm_counter, tm_gauge and tm_histogram begin with; they are never defined themselves. The label
+ * text follows the type's own struct. */
+typedef struct tm__series {
+    tm__family *family; /* NULL: belongs to no registry */
+    _Atomic(struct tm__series *) next; /* in its family, in order of creation; stored with release */
+    tm__cells cells;
+    uint32_t first_part; /* the place of its first number among all numbers of the registry */
+    uint16_t labels_len;
+    _Atomic uint8_t flags;
+    uint8_t labels_offset;
+} tm__series;
+
+/* Alone on its cache line: setting a gauge must not slow down the readers of neighbouring handles. See gauge.c. */
+typedef struct tm__gauge_state {
+    alignas(64) _Atomic uint64_t base;
+    _Atomic uint64_t version;
+    _Atomic bool has_adds;
+} tm__gauge_state;
+
+typedef struct tm__gauge {
+    tm__series series;
+    tm__gauge_state *state;
+} tm__gauge;
+
+typedef struct tm__histogram {
+    tm__series series;
+    const double *bounds;
+    size_t bound_count;
+} tm__histogram;
+
+struct tm__family {
+    tm_registry *registry;
+    _Atomic(const tm_family *) info; /* replaced once if help is given late; stored with release */
+    const char *name;
+    const char *printed;
+    uint64_t name_hash;
+    tm_type type;
+    size_t value_count;
+    _Atomic(tm__family *) next; /* in the registry, in order of creation; stored with release */
+    _Atomic(tm__series *) first;
+    tm__series *last; /* guarded by the registry's create_lock */
+    _Atomic size_t series_count;
+    _Atomic(tm__series *) overflow; /* set once a cap is reached: then every unknown label set goes here */
+};
+
+/* Offsets that a clear takes from what is shown, by place of number; cells themselves never go down. */
+typedef struct tm__cleared {
+    struct tm__cleared *outgrown;
+    size_t count;
+    _Atomic uint64_t offsets[];
+} tm__cleared;
+
+/* The handles given out on errors: ordinary series that are in no table and no family list. */
+typedef struct tm__no_ops {
+    tm__series counter;
+    tm__gauge gauge;
+    tm__histogram histogram;
+} tm__no_ops;
+
+struct tm_registry {
+    tm__no_ops no_ops;
+    tm__family no_op_family; /* names the registry for the no-op handles */
+    size_t max_series_per_family;
+    size_t max_series;
+    size_t max_families;
+    tm__table series;          /* by family name and labels */
+    tm__table families;        /* by name */
+    tm__table printed_names;   /* every sample name that a family prints, to keep them apart */
+    _Atomic(tm__family *) first_family;
+    _Atomic size_t family_count;
+    _Atomic size_t series_count;
+    _Atomic size_t part_count; /* numbers of all series */
+    _Atomic(tm__cleared *) cleared;
+    _Atomic uint64_t dropped;
+    _Atomic uint64_t dropped_nan;
+    _Atomic uint64_t overflowed;
+
+    pthread_mutex_t create_lock; /* creating, describing, clearing; guards what follows */
+    tm__family *last_family;
+    tm__arena arena;
+    tm__cell_block *blocks; /* the first is the one to cut from */
+    tm__gauge_state *spare_gauge_states;
+    size_t spare_gauge_state_count;
+    tm__fork_node fork_node;
+
+    /* Owned by the sync engine, which alone knows what it is; freed with the registry. */
+    void *sync_state;
+    void (*free_sync_state)(void *sync_state);
+    _Atomic uint32_t sync_holder; /* 0, or 1 + the incarnation that is syncing */
+};
+
+/* What a lookup asks for. */
+typedef struct tm__series_key {
+    const char *name;
+    uint64_t name_hash;
+    const char *labels;
+    size_t labels_len;
+} tm__series_key;
+
+/* A printed name that is taken, and by which family. */
+typedef struct tm__name_claim {
+    const char *owner;
+    char name[];
+} tm__name_claim;
+
+static inline const char *tm__series_labels(const tm__series *series)
+{
+    return (const char *)series + series->labels_offset;
+}
+
+/* Counts a recording that went nowhere. registry may be NULL. */
+static inline void tm__count_drop(tm_registry *registry)
+{
+    if (registry)
+        atomic_fetch_add_explicit(&registry->dropped, 1, memory_order_relaxed);
+}
+
+static inline void tm__count_series_drop(const tm__series *series)
+{
+    if (series->family)
+        tm__count_drop(series->family->registry);
+}
+
+/* lookup.c: finds or makes a series. On an error the drop is counted and *out is the no-op series of the type. */
+int tm__series_get(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out);
+
+/* A series that exists, or NULL; counts and changes nothing. */
+tm__series *tm__series_find(const tm_registry *registry, const char *name, const char *labels, size_t labels_len);
+
+/* families.c, under create_lock: finds a family by name, makes one, or checks that the one there is the same. */
+tm__family *tm__family_find(tm_registry *registry, const char *name);
+int tm__family_make(tm_registry *registry, const tm_family *description, tm__family **out);
+
+/* Links a new, complete series in; its memory comes from the registry's arena. Under create_lock. */
+int tm__series_make(tm__family *family, const char *labels, size_t labels_len, tm__series **out);
+
+/* values.c: the numbers of a series, tm__family.value_count of them, as recorded ever since (raw) or since the last
+ * clear (shown). False if a clear hides the series. */
+void tm__series_raw(const tm__series *series, tm_number *values);
+bool tm__series_shown(const tm__series *series, tm_number *values);
+
+static inline bool tm__series_is_no_op(const tm__series *series)
+{
+    return !series->family || !series->family->name;
+}
+
+/* gauge.c. A read gives 0 and !*is_set after a clear. make: under create_lock; NULL if there is no memory. */
+tm__gauge_state *tm__gauge_state_make(tm_registry *registry);
+double tm__gauge_read(const tm__gauge *gauge, bool *is_set);
+void tm__gauge_clear(tm__gauge *gauge);
+void tm__gauge_restart(tm__gauge *gauge); /* in a forked child: zero */
+
+/* The no-op handle of a type; registry may be NULL. */
+tm__series *tm__no_op_series(tm_registry *registry, tm_type type);
+
+/* A snapshot of every series with its raw values and first_part, for the sync engine. */
+int tm__snapshot_take_raw(tm_registry *registry, tm_snapshot **out);
+
+/* The series of a family, in order of creation, without a lock. */
+static inline tm__series *tm__family_first_series(const tm__family *family)
+{
+    return atomic_load_explicit(&family->first, memory_order_acquire);
+}
+
+static inline tm__series *tm__series_next(const tm__series *series)
+{
+    return atomic_load_explicit(&series->next, memory_order_acquire);
+}
+
+static inline tm__family *tm__registry_first_family(const tm_registry *registry)
+{
+    return atomic_load_explicit(&registry->first_family, memory_order_acquire);
+}
+
+static inline tm__family *tm__family_next(const tm__family *family)
+{
+    return atomic_load_explicit(&family->next, memory_order_acquire);
+}
+
+#endif
