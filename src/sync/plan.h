@@ -1,0 +1,27 @@
+/* Which series go to which partition, and what of them has changed. */
+#ifndef TM__SYNC_PLAN_H
+#define TM__SYNC_PLAN_H
+
+#include "sync/session.h"
+
+typedef struct tm__plan_item {
+    const tm__snapshot_family *family;
+    const tm__snapshot_series *series;
+} tm__plan_item;
+
+/* The series of a snapshot ordered by partition: those of partition p are items[begin[p]] up to items[begin[p + 1]]. */
+typedef struct tm__plan {
+    tm__plan_item *items;
+    size_t *begin;
+} tm__plan;
+
+/* TM_ENOMEM. The plan borrows the snapshot. */
+int tm__plan_make(const tm_snapshot *snapshot, size_t partition_count, tm__plan *out);
+void tm__plan_free(tm__plan *plan);
+
+/* Fills an empty batch with what has changed since the baseline, from item *cursor on, up to `end` or to max_changes (0:
+ * no limit), and moves the cursor. Numbers that went down are left out, with TM_ECORRUPT: a store's memory was wrong. */
+int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end, size_t max_changes,
+                        tm__outgoing *out);
+
+#endif
