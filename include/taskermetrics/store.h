@@ -60,6 +60,35 @@ TM_API void tm_store_close(tm_store *store);
 TM_API tm_strategy tm_store_strategy(const tm_store *store);
 TM_API tm_capabilities tm_store_capabilities(const tm_store *store);
 
+typedef struct tm_read_options {
+    size_t size;
+    int include_instances; /* not 0: beside the totals, one series an instance with the label `instance` */
+} tm_read_options;
+
+/* clang-format off */
+#define TM_READ_OPTIONS_INIT { sizeof(tm_read_options), 0 }
+/* clang-format on */
+
+/* Reads the aggregate of all processes that synced, as a snapshot. Takes at most the store's sync_timeout_ms.
+ * options: NULL for defaults. error: NULL, or receives what went wrong.
+ * Errors: TM_EINVAL, TM_ENOMEM, TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT and the like; *out is then NULL.
+ * Threads: any. Ownership: the caller frees the snapshot with tm_snapshot_free. */
+TM_API int tm_store_read(tm_store *store, const tm_read_options *options, tm_snapshot **out, tm_error *error);
+
+#define TM_LOCK_TOKEN_MAX 64 /* bytes in a token */
+#define TM_LOCK_NAME_MAX 128 /* bytes in the name of a lock */
+
+/* Locks between processes, for work that only one should do at a time; a lock runs out by itself after its ttl.
+ * name: 1 to TM_LOCK_NAME_MAX bytes of [A-Za-z0-9_.:-]. token: names the owner, 1 to TM_LOCK_TOKEN_MAX bytes of the same;
+ * make it random. ttl_ms: above 0. *ttl_ms receives the time left, 0 if nobody holds the lock.
+ * Errors: TM_ELOCKED (lock: another owner holds it; unlock, extend: it is not, or no longer, yours), TM_EUNSUPPORTED (see
+ *   TM_CAP_LOCKING, TM_CAP_TTL_INSPECTION), TM_EINVAL, TM_ETIMEOUT, TM_EUNAVAILABLE ...
+ * Threads: any. Ownership: none. */
+TM_API int tm_store_lock(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error);
+TM_API int tm_store_unlock(tm_store *store, const char *name, const char *token, tm_error *error);
+TM_API int tm_store_lock_extend(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error);
+TM_API int tm_store_lock_ttl(tm_store *store, const char *name, int64_t *ttl_ms, tm_error *error);
+
 /* ---- A store of one's own ----------------------------------------------------------------------------------- */
 
 /* One number that changed. Changes of one series stand together in a batch.
@@ -120,11 +149,6 @@ typedef struct tm_reply {
     void (*refused)(void *ctx, size_t index, int status);
 } tm_reply;
 
-typedef struct tm_read_options {
-    size_t size;
-    int include_instances; /* not 0: beside the totals, one series an instance with the label `instance` */
-} tm_read_options;
-
 /* The table of functions that makes a store. Every function may be called by several threads at once. A deadline is
  * an absolute time on tm_monotonic_ns; a function returns TM_ETIMEOUT soon after it. On an error it fills *error (never
  * NULL here). No function may keep what it was given. */
@@ -149,9 +173,8 @@ typedef struct tm_store_ops {
     /* Frees self. Called once, also if tm_store_new failed after it had taken self. */
     void (*close)(void *self);
 
-    /* Optional, for TM_CAP_LOCKING and TM_CAP_TTL_INSPECTION. token: at most 64 bytes, names the owner.
-     * lock: TM_ELOCKED while another owner holds it. unlock, extend: TM_ELOCKED if the owner is another or the lock
-     * has run out. ttl: milliseconds left, 0 if nobody holds it. */
+    /* Optional, for TM_CAP_LOCKING and TM_CAP_TTL_INSPECTION: as tm_store_lock and its kin describe; the arguments have
+     * been checked. */
     int (*lock)(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns, tm_error *error);
     int (*unlock)(void *self, const char *name, const char *token, int64_t deadline_ns, tm_error *error);
     int (*extend)(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns, tm_error *error);

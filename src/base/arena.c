@@ -60,12 +60,26 @@ char *tm__arena_copy(tm__arena *arena, const char *text, size_t len)
     return copy;
 }
 
-void tm__arena_free(tm__arena *arena)
+tm__arena_mark tm__arena_here(const tm__arena *arena)
 {
-    while (arena->chunks) {
+    return (tm__arena_mark){arena->chunks, arena->chunks ? arena->chunks->used : 0};
+}
+
+void tm__arena_back_to(tm__arena *arena, tm__arena_mark mark)
+{
+    while (arena->chunks != mark.chunk) {
         tm__arena_chunk *next = arena->chunks->next;
+        arena->bytes -= sizeof *arena->chunks + arena->chunks->capacity;
         free(arena->chunks);
         arena->chunks = next;
     }
-    arena->bytes = 0;
+    if (!mark.chunk)
+        return;
+    memset(mark.chunk->data + mark.used, 0, mark.chunk->used - mark.used);
+    mark.chunk->used = mark.used;
+}
+
+void tm__arena_free(tm__arena *arena)
+{
+    tm__arena_back_to(arena, (tm__arena_mark){0});
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/shared.h"
+
 /* Zero-initialised is empty. */
 typedef struct tm__buffer {
     char *data;
@@ -14,8 +16,8 @@ typedef struct tm__buffer {
 } tm__buffer;
 
 /* Room for `bytes` more at data + len; false, and failed, if there is no memory. */
-bool tm__buffer_reserve(tm__buffer *buffer, size_t bytes);
-void tm__buffer_append(tm__buffer *buffer, const void *bytes, size_t len);
-void tm__buffer_free(tm__buffer *buffer);
+TM__SHARED bool tm__buffer_reserve(tm__buffer *buffer, size_t bytes);
+TM__SHARED void tm__buffer_append(tm__buffer *buffer, const void *bytes, size_t len);
+TM__SHARED void tm__buffer_free(tm__buffer *buffer);
 
 #endif

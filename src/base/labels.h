@@ -8,6 +8,8 @@
 
 #include <taskermetrics/base.h>
 
+#include "base/shared.h"
+
 /* A longer label set is refused, so a caller's array on the stack always suffices and recording allocates nothing. */
 #define TM__LABELS_TEXT_MAX 8192
 
@@ -17,10 +19,10 @@ typedef struct tm__labels_text {
 } tm__labels_text;
 
 /* Writes the canonical text. TM_ELABEL for bad or repeated names, bad values, too many or too long. */
-int tm__labels_write(tm_labels labels, tm__labels_text *out);
+TM__SHARED int tm__labels_write(tm_labels labels, tm__labels_text *out);
 
 /* Whether a text is canonical: what tm__labels_write could have written. */
-bool tm__labels_ok(const char *text, size_t len);
+TM__SHARED bool tm__labels_ok(const char *text, size_t len);
 
 /* One label of a canonical text; the value is still escaped. */
 typedef struct tm__label {
@@ -31,13 +33,13 @@ typedef struct tm__label {
 } tm__label;
 
 /* Steps through a canonical text: *cursor begins at the text and ends at `end`. False at the end. */
-bool tm__labels_next(const char **cursor, const char *end, tm__label *label);
+TM__SHARED bool tm__labels_next(const char **cursor, const char *end, tm__label *label);
 
 /* Takes the escapes out of a value; out has room for value_len bytes. Returns the length. */
-size_t tm__label_unescape(const tm__label *label, char *out);
+TM__SHARED size_t tm__label_unescape(const tm__label *label, char *out);
 
 /* Writes a canonical text with one more label. A label of that name moves to "exported_NAME", as Prometheus does.
  * TM_ELABEL if name or value are bad or the result is too long. */
-int tm__labels_insert(const char *text, size_t len, const char *name, const char *value, tm__labels_text *out);
+TM__SHARED int tm__labels_insert(const char *text, size_t len, const char *name, const char *value, tm__labels_text *out);
 
 #endif

@@ -7,20 +7,22 @@
 
 #include <taskermetrics/base.h>
 
+#include "base/shared.h"
+
 /* [a-zA-Z_:][a-zA-Z0-9_:.]*, 1 to TM_NAME_MAX bytes. */
-bool tm__name_ok(const char *name);
+TM__SHARED bool tm__name_ok(const char *name);
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, 1 to TM_NAME_MAX bytes, not "__...", not "le" or "quantile". */
-bool tm__label_name_ok(const char *name, size_t len);
+TM__SHARED bool tm__label_name_ok(const char *name, size_t len);
 
 /* Valid UTF-8 (RFC 3629: shortest form, no surrogates, at most U+10FFFF) without NUL. */
-bool tm__utf8_ok(const char *text, size_t len);
+TM__SHARED bool tm__utf8_ok(const char *text, size_t len);
 
 /* Big enough for every printed name, with its NUL; room for a prefix is not included. */
 #define TM__PRINTED_MAX (2 * TM_NAME_MAX + 2)
 
 /* The name of a family as Prometheus knows it: dots become underscores, a counter's "_total" is taken off, the unit is
  * added unless it is there already. Without prefix; samples of a counter add "_total" again. Returns the length. */
-size_t tm__printed_name(const tm_family *family, char out[TM__PRINTED_MAX]);
+TM__SHARED size_t tm__printed_name(const tm_family *family, char out[TM__PRINTED_MAX]);
 
 #endif

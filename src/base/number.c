@@ -8,7 +8,7 @@
 
 enum { DIGITS_MAX = 20 };
 
-/* digits[0].digits[1]digits[2]... * 10^exponent, without trailing zeros. */
+/* digits[0].digits[1]digits[2]... * 10^exponent. */
 typedef struct decimal {
     int count;
     int exponent;
@@ -44,19 +44,12 @@ size_t tm__print_u64(uint64_t value, char out[TM__NUMBER_MAX])
     return len;
 }
 
-static void strip_zeros(decimal *d)
-{
-    while (d->count > 1 && d->digits[d->count - 1] == '0')
-        d->count--;
-}
-
 static decimal decimal_of_integer(uint64_t value)
 {
     char text[TM__NUMBER_MAX];
     decimal d = {.count = (int)tm__print_u64(value, text)};
     memcpy(d.digits, text, (size_t)d.count);
     d.exponent = d.count - 1;
-    strip_zeros(&d);
     return d;
 }
 
@@ -73,10 +66,34 @@ enum {
     FRACTION_BITS_MAX = (int)(8 * sizeof(fraction)) - 6, /* two more for quarters of the last place, four for the ten */
 };
 
-/* The shortest digits that only this double is read from, by exact arithmetic: digit after digit, until what is left of
- * the fraction, or lacks to the next digit, is less than half the distance to the neighbouring double (Steele and White
- * 1990). A last digit is never 9 + 1: the step before it would have been the last. Only for values below
- * INTEGER_LIMIT that are no integers; false if the value is too small for the fraction to hold. */
+/* Adds the shortest digits that only this double is read from, by exact arithmetic: digit after digit, until what is left
+ * of the fraction, or lacks to the next digit, is less than half the distance to the neighbouring double (Steele and
+ * White 1990). A last digit is never 9 + 1: the step before it would have been the last.
+ * rest, half_below, half_above: the fraction and those halves, in units of 2^-bits. */
+static void add_fraction_digits(decimal *d, fraction rest, fraction half_below, fraction half_above, int bits)
+{
+    const fraction one = (fraction)1 << bits;
+    bool enough_below = false;
+    bool enough_above = false;
+    while (!enough_below && !enough_above) {
+        rest *= 10;
+        half_below *= 10;
+        half_above *= 10;
+        unsigned digit = (unsigned)(rest >> bits);
+        rest &= one - 1;
+        enough_below = rest < half_below;
+        enough_above = rest + half_above > one;
+        bool above_is_nearer = 2 * rest + (digit & 1) > one; /* of two as near, the even */
+        if (enough_above && (above_is_nearer || !enough_below))
+            digit++;
+        if (d->count > 0 || digit > 0)
+            d->digits[d->count++] = (char)('0' + digit);
+        else
+            d->exponent--;
+    }
+}
+
+/* Only for values below INTEGER_LIMIT that are no integers; false if the value is too small for the fraction to hold. */
 static bool decimal_of_fraction(double value, decimal *d)
 {
     uint64_t bits;
@@ -86,36 +103,12 @@ static bool decimal_of_fraction(double value, decimal *d)
     const int fraction_bits = EXPONENT_BIAS - (int)(bits >> MANTISSA_BITS);
     if (fraction_bits > FRACTION_BITS_MAX)
         return false;
-
     const uint64_t whole = fraction_bits > MANTISSA_BITS ? 0 : mantissa >> fraction_bits;
-    const fraction one = (fraction)4 << fraction_bits;
-    fraction rest = ((fraction)mantissa << 2) & (one - 1);
-    fraction half_above = 2;
-    fraction half_below = mantissa == hidden_bit ? 1 : 2;
-    *d = (decimal){.exponent = -1};
-    if (whole > 0) {
-        char text[TM__NUMBER_MAX];
-        d->count = (int)tm__print_u64(whole, text);
-        d->exponent = d->count - 1;
-        memcpy(d->digits, text, (size_t)d->count);
-    }
-    for (;;) {
-        rest *= 10;
-        half_above *= 10;
-        half_below *= 10;
-        int digit = (int)(rest >> (fraction_bits + 2));
-        rest &= one - 1;
-        bool enough = rest < half_below;
-        bool enough_above = rest + half_above > one;
-        if (enough_above && (!enough || 2 * rest > one))
-            digit++;
-        if (d->count > 0 || digit > 0)
-            d->digits[d->count++] = (char)('0' + digit);
-        else
-            d->exponent--;
-        if (enough || enough_above)
-            return true;
-    }
+    *d = whole > 0 ? decimal_of_integer(whole) : (decimal){.exponent = -1};
+    const fraction one = (fraction)1 << fraction_bits;
+    const fraction quarters = ((fraction)mantissa & (one - 1)) << 2;
+    add_fraction_digits(d, quarters, mantissa == hidden_bit ? 1 : 2, 2, fraction_bits + 2);
+    return true;
 }
 
 /* For the very large and very small. The digits stand directly before the 'e', so it does not matter what the locale
@@ -132,19 +125,20 @@ static decimal decimal_by_printf(double value)
     const char *e = strrchr(text, 'e');
     decimal d = {.count = precision + 1, .exponent = (int)strtol(e + 1, NULL, 10), .digits = {text[0]}};
     memcpy(d.digits + 1, e - precision, (size_t)precision);
-    strip_zeros(&d);
     return d;
 }
 
 /* value: positive and finite. */
 static decimal shortest_decimal(double value)
 {
-    if (value < INTEGER_LIMIT && (double)(uint64_t)value == value)
-        return decimal_of_integer((uint64_t)value);
     decimal d;
-    if (value < INTEGER_LIMIT && decimal_of_fraction(value, &d))
-        return d;
-    return decimal_by_printf(value);
+    if (value < INTEGER_LIMIT && (double)(uint64_t)value == value)
+        d = decimal_of_integer((uint64_t)value);
+    else if (value >= INTEGER_LIMIT || !decimal_of_fraction(value, &d))
+        d = decimal_by_printf(value);
+    while (d.count > 1 && d.digits[d.count - 1] == '0')
+        d.count--;
+    return d;
 }
 
 static char *put(char *at, const char *bytes, int len)

@@ -75,3 +75,9 @@ int tm__table_put(tm__table *table, uint64_t hash, const void *entry)
     working_on = table;
     return ck_hs_put_unique(&table->set, (unsigned long)hash, entry) ? TM_OK : TM_ENOMEM;
 }
+
+void tm__table_remove(tm__table *table, uint64_t hash, const void *key)
+{
+    working_on = table;
+    ck_hs_remove(&table->set, (unsigned long)hash, key);
+}

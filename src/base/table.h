@@ -26,4 +26,7 @@ void *tm__table_get(const tm__table *table, uint64_t hash, const void *key);
 /* Adds an entry that is not there yet. TM_ENOMEM. */
 int tm__table_put(tm__table *table, uint64_t hash, const void *entry);
 
+/* Takes out the entry for a key, if there is one. */
+void tm__table_remove(tm__table *table, uint64_t hash, const void *key);
+
 #endif

@@ -15,7 +15,7 @@ struct tm__shard {
     tm__shard *next_free;                            /* guarded by lock */
 };
 
-_Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT]
+_Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT + 1]
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 static _Thread_local tm__shard *thread_shard __attribute__((tls_model("initial-exec")));
 
@@ -24,9 +24,9 @@ static _Atomic uint64_t shard_count;
 static _Atomic uint64_t shard_bytes;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static tm__shard *free_shards;                                 /* guarded by lock, as all below */
-static tm__cell_block *free_blocks[BLOCK_SIZES];               /* by size: 64, 128, 256, 512 cells */
-static uint64_t next_cell = TM__SMALLEST_BLOCK_CELLS;          /* what comes before belongs to no registry */
+static tm__shard *free_shards;                   /* guarded by lock, as all below */
+static tm__cell_block *free_blocks[BLOCK_SIZES]; /* by size: 64, 128, 256, 512 cells */
+static uint64_t next_cell;
 static const uint64_t cell_limit = (uint64_t)TM__FIRST_SEGMENT_CELLS * ((UINT64_C(1) << TM__SEGMENT_COUNT) - 1);
 
 static pthread_key_t exit_key;
@@ -111,7 +111,7 @@ static tm__cell *new_segment(uint32_t segment)
 
 tm__cell *tm__cells_touch(uint32_t segment)
 {
-    tm__shard *shard = own_shard();
+    tm__shard *shard = segment == TM__NO_SEGMENT ? NULL : own_shard();
     if (!shard)
         return NULL;
     if (!tm__thread_segments[segment]) {
@@ -276,8 +276,9 @@ static int start(void)
     return status;
 }
 
-/* At load, not at first use: a lock around a first use could be held by another thread in the middle of a fork. */
-__attribute__((constructor)) static void start_at_load(void)
+/* At load, not at first use: a lock around a first use could be held by another thread in the middle of a fork. Early, so
+ * that the constructors of a program that is linked with the static library can record. */
+__attribute__((constructor(101))) static void start_at_load(void)
 {
     start_status = start();
 }

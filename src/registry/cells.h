@@ -15,8 +15,10 @@ typedef _Atomic uint64_t tm__cell;
 
 enum { TM__SEGMENT_COUNT = 24, TM__FIRST_SEGMENT_CELLS = 512 };
 
-/* The place of the first of a run of cells; a run never crosses segments. Place {0, 0} is for handles that belong to no
- * registry: it can be written, and is never read. */
+/* A segment that no thread ever has: what goes to no-op handles takes the way of what there is no memory for. */
+enum { TM__NO_SEGMENT = TM__SEGMENT_COUNT };
+
+/* The place of the first of a run of cells; a run never crosses segments. */
 typedef struct tm__cells {
     uint32_t segment;
     uint32_t slot;
@@ -45,7 +47,7 @@ void tm__cell_blocks_free(tm__cell_block *blocks);
 void tm__cells_usage(uint64_t *shards, uint64_t *bytes);
 
 /* The calling thread's segments; NULL where it has not touched one. */
-extern _Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT]
+extern _Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT + 1]
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Allocates a segment for the calling thread; NULL if there is no memory. */

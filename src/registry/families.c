@@ -1,4 +1,5 @@
 /* Making families and series: under the registry's create_lock. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/family.h"
@@ -22,30 +23,50 @@ static const char *const *suffixes_of(tm_type type)
     return type == TM_TYPE_COUNTER ? counter : type == TM_TYPE_GAUGE ? gauge : histogram;
 }
 
-static int claim_name(tm_registry *registry, const char *printed, const char *suffix, const char *owner)
+typedef struct sample_name {
+    uint64_t hash;
+    size_t len;
+    char text[TM__PRINTED_MAX + sizeof "_created"];
+} sample_name;
+
+static sample_name name_with_suffix(const char *printed, const char *suffix)
 {
-    size_t printed_len = strlen(printed);
-    size_t suffix_len = strlen(suffix);
-    tm__name_claim *claim = tm__arena_alloc(&registry->arena, sizeof *claim + printed_len + suffix_len + 1);
-    if (!claim)
-        return TM_ENOMEM;
-    claim->owner = owner;
-    memcpy(claim->name, printed, printed_len);
-    memcpy(claim->name + printed_len, suffix, suffix_len + 1);
-    uint64_t hash = tm__hash(claim->name, printed_len + suffix_len, 0);
-    const tm__name_claim *earlier = tm__table_get(&registry->printed_names, hash, claim->name);
-    if (earlier)
-        return strcmp(earlier->owner, owner) == 0 ? TM_OK : TM_ECONFLICT;
-    return tm__table_put(&registry->printed_names, hash, claim);
+    sample_name name;
+    name.len = (size_t)snprintf(name.text, sizeof name.text, "%s%s", printed, suffix);
+    name.hash = tm__hash(name.text, name.len, 0);
+    return name;
 }
 
-/* What an attempt that failed half-way has claimed waits for the next attempt of the same family. */
-static int claim_printed_names(tm_registry *registry, const tm__family *family)
+static int claim_name(tm_registry *registry, const tm__family *family, const char *suffix)
+{
+    sample_name name = name_with_suffix(family->printed, suffix);
+    if (tm__table_get(&registry->printed_names, name.hash, name.text))
+        return TM_ECONFLICT;
+    tm__name_claim *claim = tm__arena_alloc(&registry->arena, sizeof *claim + name.len + 1);
+    if (!claim)
+        return TM_ENOMEM;
+    claim->owner = family;
+    memcpy(claim->name, name.text, name.len + 1);
+    return tm__table_put(&registry->printed_names, name.hash, claim);
+}
+
+static int claim_names(tm_registry *registry, const tm__family *family)
 {
     int status = TM_OK;
     for (const char *const *suffix = suffixes_of(family->type); *suffix && status == TM_OK; suffix++)
-        status = claim_name(registry, family->printed, *suffix, family->name);
+        status = claim_name(registry, family, *suffix);
     return status;
+}
+
+/* Gives up what claim_names has claimed before it failed. */
+static void give_up_names(tm_registry *registry, const tm__family *family)
+{
+    for (const char *const *suffix = suffixes_of(family->type); *suffix; suffix++) {
+        sample_name name = name_with_suffix(family->printed, *suffix);
+        const tm__name_claim *claim = tm__table_get(&registry->printed_names, name.hash, name.text);
+        if (claim && claim->owner == family)
+            tm__table_remove(&registry->printed_names, name.hash, name.text);
+    }
 }
 
 /* ---- families ------------------------------------------------------------------------------------------------ */
@@ -80,21 +101,25 @@ static tm__family *new_family(tm_registry *registry, const tm_family *descriptio
     return family;
 }
 
+/* A family that is refused leaves nothing behind: its name may be asked for again and again. */
 static int add_family(tm_registry *registry, const tm_family *description, tm__family **out)
 {
     if (atomic_load_explicit(&registry->family_count, memory_order_relaxed) >= registry->max_families)
         return TM_ECARDINALITY;
+    tm__arena_mark before = tm__arena_here(&registry->arena);
     tm__family *family = new_family(registry, description);
-    if (!family)
-        return TM_ENOMEM;
-    int status = claim_printed_names(registry, family);
+    int status = family ? claim_names(registry, family) : TM_ENOMEM;
     if (status == TM_OK)
         status = tm__table_put(&registry->families, family->name_hash, family);
-    if (status != TM_OK)
-        return status;
-    link_family(registry, family);
-    *out = family;
-    return TM_OK;
+    if (status == TM_OK) {
+        link_family(registry, family);
+        *out = family;
+        return TM_OK;
+    }
+    if (family)
+        give_up_names(registry, family);
+    tm__arena_back_to(&registry->arena, before);
+    return status;
 }
 
 /* Help may be added once; readers keep the description they hold. */
@@ -148,19 +173,27 @@ int tm_describe(tm_registry *registry, const tm_family *family)
 /* ---- series -------------------------------------------------------------------------------------------------- */
 
 /* A registry's blocks grow with it, so that a small registry costs a thread little. */
-static bool cut_cells(tm_registry *registry, size_t count, tm__cells *out)
+static tm__cell_block *add_block(tm_registry *registry, size_t cell_count)
 {
-    tm__cell_block *block = registry->blocks;
-    if (block->count - block->used < count) {
-        uint32_t larger = block->count < TM__LARGEST_BLOCK_CELLS ? 2 * block->count : block->count;
-        while (larger < count)
-            larger *= 2;
-        block = tm__cell_block_new(larger);
-        if (!block)
-            return false;
+    const tm__cell_block *last = registry->blocks;
+    uint32_t block_cells = TM__SMALLEST_BLOCK_CELLS;
+    while (block_cells < TM__LARGEST_BLOCK_CELLS && (block_cells < cell_count || (last && block_cells <= last->count)))
+        block_cells *= 2;
+    tm__cell_block *block = tm__cell_block_new(block_cells);
+    if (block) {
         block->next = registry->blocks;
         registry->blocks = block;
     }
+    return block;
+}
+
+static bool cut_cells(tm_registry *registry, size_t count, tm__cells *out)
+{
+    tm__cell_block *block = registry->blocks;
+    if (!block || block->count - block->used < count)
+        block = add_block(registry, count);
+    if (!block)
+        return false;
     *out = (tm__cells){block->first.segment, block->first.slot + block->used};
     block->used += (uint32_t)count;
     return true;
@@ -211,6 +244,8 @@ static tm__series *new_series(tm__family *family, const char *labels, size_t lab
 static void link_series(tm__family *family, tm__series *series)
 {
     tm_registry *registry = family->registry;
+    /* First, so that whoever finds the series finds its numbers counted. */
+    atomic_fetch_add_explicit(&registry->part_count, family->value_count, memory_order_relaxed);
     if (family->last)
         atomic_store_explicit(&family->last->next, series, memory_order_release);
     else
@@ -218,7 +253,6 @@ static void link_series(tm__family *family, tm__series *series)
     family->last = series;
     atomic_fetch_add_explicit(&family->series_count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&registry->series_count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&registry->part_count, family->value_count, memory_order_relaxed);
 }
 
 int tm__series_make(tm__family *family, const char *labels, size_t labels_len, tm__series **out)

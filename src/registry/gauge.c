@@ -5,12 +5,12 @@
  * new version and so voids all amounts at once. Adding touches only the thread's own cells.
  *
  * A gauge that nobody ever added to has no amounts to void: set is one plain store. The first add switches that off for
- * good (has_adds). A set that is under way at that very moment takes effect before or after it, as if it had come then.
+ * good (has_adds). A set that is under way at that very moment voids nothing, as if it had come before the add.
  *
- * Otherwise a set makes the version odd, writes the base, and makes it even again. If another set is in the middle of
- * that, ours may simply return: the other one ends after ours began, so ours counts as overwritten by it. Nobody waits
- * but the readers, and they only while a set is under way. */
-#include <math.h>
+ * Otherwise a set makes the version odd, writes the base, and makes the version even again. What is added in between
+ * belongs to the version to come. A second set that comes in between moves the odd version on by two, which voids what was
+ * added so far, and leaves it at that: the two count as having come at that moment, the second one first. Nobody waits but
+ * the readers, and they only while a set is under way. */
 #include <sched.h>
 
 #include "registry/registry.h"
@@ -38,6 +38,11 @@ tm__gauge_state *tm__gauge_state_make(tm_registry *registry)
     return registry->spare_gauge_states++;
 }
 
+static bool set_is_under_way(uint64_t version)
+{
+    return version & 1;
+}
+
 /* The version that an add belongs to: while a set is under way, the one it is about to publish. */
 static uint64_t version_to_add_to(const tm__gauge_state *state)
 {
@@ -45,26 +50,43 @@ static uint64_t version_to_add_to(const tm__gauge_state *state)
     return version + (version & 1);
 }
 
+/* False if another set has begun since *version was loaded: ours then counts as having come right before it. Acquire:
+ * pairs with the release of the set before, so that its base and ours are in the order of their versions. */
+static bool begin_set(tm__gauge_state *state, uint64_t *version)
+{
+    return atomic_compare_exchange_strong_explicit(&state->version, version, *version + 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+/* Voids what was added since the set that is under way began. False, with *version even, if it has ended meanwhile; true
+ * also if a third set did the voiding. No order is needed: amounts are void by the number of their version. */
+static bool join_set(tm__gauge_state *state, uint64_t *version)
+{
+    uint64_t under_way = *version;
+    return atomic_compare_exchange_strong_explicit(&state->version, version, under_way + 2, memory_order_relaxed,
+                                                   memory_order_relaxed) ||
+           *version != under_way + 1;
+}
+
+/* Wait-free: whatever the others do, two exchanges and an addition at the most. */
 static void set_with_version(tm__gauge_state *state, uint64_t bits)
 {
     uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed);
-    if (version & 1)
+    if (set_is_under_way(version) && join_set(state, &version))
         return;
-    /* Acquire: the base below is not written before the version is odd. */
-    if (!atomic_compare_exchange_strong_explicit(&state->version, &version, version + 1, memory_order_acquire,
-                                                 memory_order_relaxed))
+    if (!begin_set(state, &version))
         return;
     /* Release: a reader that sees this base sees the odd version, or a later one, when it looks again. */
     atomic_store_explicit(&state->base, bits, memory_order_release);
-    /* Release: a reader that acquires this version sees this base. */
-    atomic_store_explicit(&state->version, version + 2, memory_order_release);
+    /* Release: a reader that acquires this version sees this base. An addition, because others may have moved it on. */
+    atomic_fetch_add_explicit(&state->version, 1, memory_order_release);
 }
 
 static void set_bits(const tm__gauge *gauge, uint64_t bits)
 {
     tm__gauge_state *state = gauge->state;
     if (!atomic_load_explicit(&state->has_adds, memory_order_relaxed))
-        atomic_store_explicit(&state->base, bits, memory_order_release);
+        atomic_store_explicit(&state->base, bits, memory_order_relaxed);
     else if (tm__series_is_no_op(&gauge->series))
         tm__count_series_drop(&gauge->series);
     else
@@ -81,73 +103,61 @@ void tm__gauge_clear(tm__gauge *gauge)
     set_bits(gauge, BASE_CLEARED);
 }
 
-/* The owner's cells move to a new version with the version cell at zero in between, so that a reader never joins one
- * version with the amount of another. */
-static void begin_version(tm__cell *cells, uint64_t version, double amount)
-{
-    atomic_store_explicit(&cells[CELL_VERSION], 0, memory_order_relaxed);
-    /* Release: a reader that sees this amount sees the zero, or what follows, when it looks again. */
-    atomic_store_explicit(&cells[CELL_AMOUNT], tm__double_to_bits(amount), memory_order_release);
-    /* Release: a reader that acquires this version sees this amount, or a later one. */
-    atomic_store_explicit(&cells[CELL_VERSION], version + 1, memory_order_release);
-}
-
 void tm_gauge_add(tm_gauge *handle, double amount)
 {
     const tm__gauge *gauge = (const tm__gauge *)handle;
     tm__gauge_state *state = gauge->state;
     tm__cell *cells = tm__own_cells(gauge->series.cells);
-    if (__builtin_expect(!cells || tm__series_is_no_op(&gauge->series), 0)) {
+    if (__builtin_expect(!cells, 0)) {
         tm__count_series_drop(&gauge->series);
         return;
     }
     if (__builtin_expect(!atomic_load_explicit(&state->has_adds, memory_order_relaxed), 0))
         atomic_store_explicit(&state->has_adds, true, memory_order_relaxed);
     uint64_t version = version_to_add_to(state);
-    if (atomic_load_explicit(&cells[CELL_VERSION], memory_order_relaxed) == version + 1)
-        tm__cell_add_double(&cells[CELL_AMOUNT], amount);
-    else
-        begin_version(cells, version, amount);
+    bool same_version = atomic_load_explicit(&cells[CELL_VERSION], memory_order_relaxed) == version + 1;
+    if (same_version)
+        amount += tm__bits_to_double(atomic_load_explicit(&cells[CELL_AMOUNT], memory_order_relaxed));
+    /* Release: a reader that sees this amount sees the version that we loaded, or a later one, when it looks again. */
+    atomic_store_explicit(&cells[CELL_AMOUNT], tm__double_to_bits(amount), memory_order_release);
+    /* Release: a reader that acquires this version sees this amount, or a later one. */
+    if (!same_version)
+        atomic_store_explicit(&cells[CELL_VERSION], version + 1, memory_order_release);
 }
 
-/* Sums the amounts of one version. False if a thread was just moving to another version. */
-static bool sum_amounts(tm__cells cells, uint64_t version, double *sum, bool *any)
+/* An amount that is already of a later version shows when the gauge's version is looked at again. */
+static void add_amounts(tm__cells cells, uint64_t version, double *value, bool *is_set)
 {
     tm__shard *shard = NULL;
     for (tm__cell *copy; (copy = tm__cells_next(cells, &shard));) {
-        uint64_t before = atomic_load_explicit(&copy[CELL_VERSION], memory_order_acquire);
-        if (before != version + 1)
+        if (atomic_load_explicit(&copy[CELL_VERSION], memory_order_acquire) != version + 1)
             continue;
-        uint64_t bits = atomic_load_explicit(&copy[CELL_AMOUNT], memory_order_acquire);
-        if (atomic_load_explicit(&copy[CELL_VERSION], memory_order_relaxed) != before)
-            return false;
-        *sum += tm__bits_to_double(bits);
-        *any = true;
+        *value += tm__bits_to_double(atomic_load_explicit(&copy[CELL_AMOUNT], memory_order_acquire));
+        *is_set = true;
     }
-    return true;
 }
 
-static bool try_read(const tm__gauge *gauge, double *value, bool *is_set)
+/* began_at: the version when the read began. A later version's set came during the read, and when it came nothing had
+ * been added to it: its base is a value that the gauge had. So sets that never cease cannot keep a reader for long. */
+static bool try_read(const tm__gauge *gauge, uint64_t began_at, double *value, bool *is_set)
 {
     const tm__gauge_state *state = gauge->state;
     uint64_t version = atomic_load_explicit(&state->version, memory_order_acquire);
-    if (version & 1)
+    if (set_is_under_way(version))
         return false;
     uint64_t base = atomic_load_explicit(&state->base, memory_order_acquire);
-    double sum = base == BASE_CLEARED ? 0 : tm__bits_to_double(base);
-    bool any = base != BASE_CLEARED;
-    if (!sum_amounts(gauge->series.cells, version, &sum, &any) ||
-        atomic_load_explicit(&state->version, memory_order_relaxed) != version)
-        return false;
-    *value = sum;
-    *is_set = any;
-    return true;
+    *is_set = base != BASE_CLEARED;
+    *value = *is_set ? tm__bits_to_double(base) : 0;
+    if (version == began_at)
+        add_amounts(gauge->series.cells, version, value, is_set);
+    return atomic_load_explicit(&state->version, memory_order_relaxed) == version;
 }
 
 double tm__gauge_read(const tm__gauge *gauge, bool *is_set)
 {
-    double value = 0;
-    for (unsigned attempt = 1; !try_read(gauge, &value, is_set); attempt++)
+    double value;
+    uint64_t began_at = version_to_add_to(gauge->state);
+    for (unsigned attempt = 1; !try_read(gauge, began_at, &value, is_set); attempt++)
         if (attempt % SPINS_BEFORE_YIELD == 0)
             sched_yield();
     return value;
@@ -162,7 +172,7 @@ double tm_gauge_value(tm_gauge *handle)
 
 void tm__gauge_restart(tm__gauge *gauge)
 {
-    atomic_store(&gauge->state->base, 0);
+    atomic_store(&gauge->state->base, BASE_CLEARED);
     atomic_store(&gauge->state->version, 0);
     atomic_store(&gauge->state->has_adds, false);
 }

@@ -86,38 +86,9 @@ static void in_child(void *self)
 
 /* ---- making and freeing -------------------------------------------------------------------------------------- */
 
-static tm__series *no_op(tm__family *family, tm__series *series, tm__cells cells)
-{
-    series->family = family;
-    series->cells = cells;
-    atomic_store_explicit(&series->flags, TM__SERIES_READY, memory_order_relaxed);
-    return series;
-}
-
-/* The no-op handles are counted in cells of their own: one for the counter, two each for gauge and histogram. */
-static int make_no_ops(tm_registry *registry)
-{
-    tm__family *family = &registry->no_op_family;
-    tm__no_ops *no_ops = &registry->no_ops;
-    family->registry = registry;
-    registry->blocks = tm__cell_block_new(TM__SMALLEST_BLOCK_CELLS);
-    no_ops->gauge.state = tm__gauge_state_make(registry);
-    if (!registry->blocks || !no_ops->gauge.state)
-        return TM_ENOMEM;
-    atomic_store(&no_ops->gauge.state->has_adds, true);
-    tm__cells cells = registry->blocks->first;
-    registry->blocks->used = 5;
-    no_op(family, &no_ops->counter, cells);
-    no_op(family, &no_ops->gauge.series, (tm__cells){cells.segment, cells.slot + 1});
-    no_op(family, &no_ops->histogram.series, (tm__cells){cells.segment, cells.slot + 3});
-    return TM_OK;
-}
-
 static int prepare(tm_registry *registry)
 {
     int status = tm__cells_status();
-    if (status == TM_OK)
-        status = make_no_ops(registry);
     if (status == TM_OK)
         status = tm__table_init(&registry->series, hash_series, same_series);
     if (status == TM_OK)
@@ -171,6 +142,7 @@ int tm_registry_new(const tm_registry_options *options, tm_registry **out)
     if (!registry)
         return TM_ENOMEM;
     pthread_mutex_init(&registry->create_lock, NULL);
+    tm__no_ops_make(registry);
     registry->max_series_per_family = or_default(options->max_series_per_family, DEFAULT_SERIES_PER_FAMILY);
     registry->max_series = or_default(options->max_series, DEFAULT_SERIES);
     registry->max_families = or_default(options->max_families, DEFAULT_FAMILIES);
@@ -209,8 +181,7 @@ int tm_registry_stats(tm_registry *registry, tm_registry_stats_t *stats)
     tm_registry_stats_t now = TM_REGISTRY_STATS_INIT;
     now.families = atomic_load(&registry->family_count);
     now.series = atomic_load(&registry->series_count);
-    now.dropped = atomic_load(&registry->dropped) + tm__cells_sum(registry->no_ops.counter.cells, 0) +
-                  tm__cells_sum(registry->no_ops.histogram.series.cells, 0);
+    now.dropped = atomic_load(&registry->dropped);
     now.dropped_nan = atomic_load(&registry->dropped_nan);
     now.overflowed = atomic_load(&registry->overflowed);
     tm__cells_usage(&now.threads, &now.memory_bytes);

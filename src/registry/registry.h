@@ -73,7 +73,7 @@ typedef struct tm__cleared {
     _Atomic uint64_t offsets[];
 } tm__cleared;
 
-/* The handles given out on errors: ordinary series that are in no table and no family list. */
+/* The handles given out on errors: series without cells, in no table and no family list. */
 typedef struct tm__no_ops {
     tm__series counter;
     tm__gauge gauge;
@@ -122,7 +122,7 @@ typedef struct tm__series_key {
 
 /* A printed name that is taken, and by which family. */
 typedef struct tm__name_claim {
-    const char *owner;
+    const tm__family *owner;
     char name[];
 } tm__name_claim;
 
@@ -164,7 +164,7 @@ bool tm__series_shown(const tm__series *series, tm_number *values);
 
 static inline bool tm__series_is_no_op(const tm__series *series)
 {
-    return !series->family || !series->family->name;
+    return series->cells.segment == TM__NO_SEGMENT;
 }
 
 /* gauge.c. A read gives 0 and !*is_set after a clear. make: under create_lock; NULL if there is no memory. */
@@ -173,7 +173,8 @@ double tm__gauge_read(const tm__gauge *gauge, bool *is_set);
 void tm__gauge_clear(tm__gauge *gauge);
 void tm__gauge_restart(tm__gauge *gauge); /* in a forked child: zero */
 
-/* The no-op handle of a type; registry may be NULL. */
+/* no_op.c: makes the no-op handles of a registry; gives the one of a type. registry may be NULL there. */
+void tm__no_ops_make(tm_registry *registry);
 tm__series *tm__no_op_series(tm_registry *registry, tm_type type);
 
 /* A snapshot of every series with its raw values and first_part, for the sync engine. */

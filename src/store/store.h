@@ -4,6 +4,8 @@
 
 #include <taskermetrics/store.h>
 
+#include "base/shared.h"
+
 struct tm_store {
     tm_store_ops ops;
     void *self;
@@ -20,8 +22,8 @@ struct tm_store {
 #define TM__RETENTION_MS (INT64_C(7) * 24 * 3600 * 1000)
 
 /* As tm_store_new, with an identity (copied; NULL: unique) and the options' sync timeout. */
-int tm__store_make(const tm_store_ops *ops, void *self, const char *identity, const tm_store_options *options,
-                   tm_store **out);
+TM__SHARED int tm__store_make(const tm_store_ops *ops, void *self, const char *identity,
+                              const tm_store_options *options, tm_store **out);
 
 /* The built-in schemes. `url` is whole; options complete; error never NULL. */
 int tm__memory_store_open(const char *url, const tm_store_options *options, tm_store **out, tm_error *error);

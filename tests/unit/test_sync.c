@@ -68,6 +68,8 @@ static int scripted_apply(void *self, const tm_batch *batch, int64_t deadline_ns
     bool fails = s->fail_next > 0 || s->dead_partition == batch->partition + 1;
     if (s->fail_next > 0)
         s->fail_next--;
+    if (fails && s->refuse_first && !s->lose_reply)
+        reply->refused(reply->ctx, 0, s->refuse_first);
     if (fails && !s->lose_reply) {
         snprintf(error->text, sizeof error->text, "told to fail");
         return error->status = s->fail_status;
@@ -346,6 +348,22 @@ TEST(a_refused_number_is_reported_and_sent_again)
     tear_down(&s);
 }
 
+TEST(a_refusal_in_an_answer_that_never_came_does_not_count)
+{
+    setting s;
+    set_up(&s);
+    tm_counter_add(s.counter, 5);
+    s.store_self.refuse_first = TM_EOVERFLOW;
+    s.store_self.fail_next = 1;
+    s.store_self.fail_status = TM_ENOSPC;
+    assert_status(sync_now(&s), TM_ENOSPC);
+    s.store_self.refuse_first = 0;
+    assert_ok(sync_now(&s));
+    assert_ok(sync_now(&s));
+    assert_int_equal(s.store_self.delta_sum, 5);
+    tear_down(&s);
+}
+
 static int endless_resync(void *self, const tm_batch *batch, int64_t deadline_ns, tm_reply *reply, tm_error *error)
 {
     (void)batch, (void)deadline_ns, (void)error;
@@ -521,7 +539,8 @@ TEST_MAIN("sync", T(ten_increments_and_three_syncs_give_ten), T(the_report_says_
           T(a_store_that_forgot_everything_gets_everything_again), T(a_store_that_remembers_less_gets_the_difference),
           T(a_store_whose_memory_expired_gets_what_is_new), T(a_lost_baseline_is_reported_and_never_counts_twice),
           T(a_memory_above_the_truth_is_reported_and_nothing_is_subtracted),
-          T(a_refused_number_is_reported_and_sent_again), T(endless_resyncs_end_in_an_error),
+          T(a_refused_number_is_reported_and_sent_again),
+          T(a_refusal_in_an_answer_that_never_came_does_not_count), T(endless_resyncs_end_in_an_error),
           T(a_second_sync_at_the_same_time_is_refused), T(what_is_recorded_during_a_sync_goes_with_the_next),
           T(a_clear_loses_nothing_that_was_not_synced), T(a_partition_that_fails_does_not_hold_up_the_others),
           T(a_forked_child_is_an_instance_of_its_own_and_starts_at_zero),

@@ -113,7 +113,7 @@ static void settle(history *h)
 
 static void run_histories(const faulty_backend *backend, void *(*make)(void), bool rollback, bool flush, bool chunks)
 {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 200; seed++) {
         history h;
         begin(&h, backend, make(), seed);
         if (chunks) {

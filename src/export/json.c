@@ -1,0 +1,271 @@
+/* JSON: one object a series, in an array for each type. What JSON has no number for is a string: "NaN" "+Inf" "-Inf". */
+#include "export/export.h"
+
+#include <math.h>
+
+#include "base/buffer.h"
+
+/* clang-format off */
+#define CONTROL(hex) [0x##hex] = "\\u00" #hex
+#define CONTROLS \
+    CONTROL(00), CONTROL(01), CONTROL(02), CONTROL(03), CONTROL(04), CONTROL(05), CONTROL(06), CONTROL(07), \
+    CONTROL(08), ['\t'] = "\\t", ['\n'] = "\\n", CONTROL(0b), CONTROL(0c), ['\r'] = "\\r", CONTROL(0e), CONTROL(0f), \
+    CONTROL(10), CONTROL(11), CONTROL(12), CONTROL(13), CONTROL(14), CONTROL(15), CONTROL(16), CONTROL(17), \
+    CONTROL(18), CONTROL(19), CONTROL(1a), CONTROL(1b), CONTROL(1c), CONTROL(1d), CONTROL(1e), CONTROL(1f)
+/* clang-format on */
+
+static const tm__escapes string_escapes = {CONTROLS, ['"'] = "\\\"", ['\\'] = "\\\\"};
+
+/* A canonical label value has its quotes, backslashes and newlines escaped already, and as JSON would. */
+static const tm__escapes label_value_escapes = {CONTROLS};
+
+typedef struct json {
+    tm__export *e;
+    tm__writer *writer;
+    bool pretty;
+    bool empty; /* nothing stands yet in the innermost open object or array */
+    unsigned depth;
+    tm__buffer head; /* what all objects of a family begin with, up to their labels, */
+    tm__buffer tail; /* and end with, after their values */
+} json;
+
+/* Nothing stands deeper than the members of a bucket. */
+static void new_line(json *j)
+{
+    static const char line[] = "\n              ";
+    if (j->pretty)
+        tm__write(j->writer, line, 1 + 2 * (size_t)j->depth);
+}
+
+/* Before every member and element. */
+static void separate(json *j)
+{
+    if (!j->empty)
+        tm__write_char(j->writer, ',');
+    j->empty = false;
+    new_line(j);
+}
+
+static void begin(json *j, char bracket)
+{
+    tm__write_char(j->writer, bracket);
+    j->depth++;
+    j->empty = true;
+}
+
+static void end(json *j, char bracket)
+{
+    j->depth--;
+    if (!j->empty)
+        new_line(j);
+    tm__write_char(j->writer, bracket);
+    j->empty = false;
+}
+
+/* key: needs no escapes. */
+static void put_key_bytes(json *j, const char *key, size_t len)
+{
+    separate(j);
+    tm__write_char(j->writer, '"');
+    tm__write(j->writer, key, len);
+    tm__write_text(j->writer, j->pretty ? "\": " : "\":");
+}
+
+static inline void put_key(json *j, const char *key)
+{
+    put_key_bytes(j, key, strlen(key));
+}
+
+static void put_string(json *j, const char *text, size_t len, const tm__escapes escapes)
+{
+    tm__write_char(j->writer, '"');
+    tm__write_escaped(j->writer, text, len, escapes);
+    tm__write_char(j->writer, '"');
+}
+
+static size_t print_number(double value, char out[TM__NUMBER_MAX])
+{
+    size_t len = tm__print_double(value, out);
+    if (isfinite(value))
+        return len;
+    memmove(out + 1, out, len);
+    out[0] = out[len + 1] = '"';
+    return len + 2;
+}
+
+static void put_double(json *j, double value)
+{
+    char text[TM__NUMBER_MAX];
+    tm__write(j->writer, text, print_number(value, text));
+}
+
+static void put_labels(json *j, const tm_series *series)
+{
+    begin(j, '{');
+    const char *cursor = series->labels;
+    const char *last = series->labels + series->labels_bytes;
+    tm__label label;
+    while (tm__labels_next(&cursor, last, &label)) {
+        put_key_bytes(j, label.name, label.name_len);
+        put_string(j, label.value, label.value_len, label_value_escapes);
+    }
+    end(j, '}');
+}
+
+static void put_counter(json *j, const tm_family *family, const tm_number *values)
+{
+    (void)family;
+    put_key(j, "value");
+    tm__write_u64(j->writer, values[0].u);
+}
+
+static void put_gauge(json *j, const tm_family *family, const tm_number *values)
+{
+    (void)family;
+    put_key(j, "value");
+    put_double(j, values[0].d);
+}
+
+static void put_bucket(void *ctx, const tm__sample *sample)
+{
+    json *j = ctx;
+    if (sample->kind != TM__SAMPLE_BUCKET)
+        return;
+    const tm__bound_text *bound = &j->e->bounds.bounds[sample->bucket];
+    separate(j);
+    begin(j, '{');
+    put_key(j, "le");
+    tm__write(j->writer, bound->text, bound->len);
+    put_key(j, "count");
+    tm__write_u64(j->writer, sample->value.u);
+    end(j, '}');
+}
+
+static void put_histogram(json *j, const tm_family *family, const tm_number *values)
+{
+    if (j->e->walk.family_begins)
+        tm__print_bounds(family, print_number, &j->e->bounds);
+    put_key(j, "count");
+    tm__write_u64(j->writer, tm__histogram_count(family, values));
+    put_key(j, "sum");
+    put_double(j, values[family->bucket_count + 1].d);
+    put_key(j, "buckets");
+    begin(j, '[');
+    tm__each_sample(family, values, put_bucket, j);
+    end(j, ']');
+}
+
+static void put_if_given(json *j, const char *key, const char *text)
+{
+    if (!text[0])
+        return;
+    put_key(j, key);
+    put_string(j, text, strlen(text), string_escapes);
+}
+
+typedef struct section {
+    const char *key;
+    tm_type type;
+    void (*put_values)(json *j, const tm_family *family, const tm_number *values);
+} section;
+
+static const section sections[] = {
+    {"counters", TM_TYPE_COUNTER, put_counter},
+    {"gauges", TM_TYPE_GAUGE, put_gauge},
+    {"histograms", TM_TYPE_HISTOGRAM, put_histogram},
+};
+
+static void put_head(json *j)
+{
+    begin(j, '{');
+    put_key(j, "name");
+    tm__write_char(j->writer, '"');
+    tm__write_text(j->writer, j->e->options.prefix);
+    tm__write_text(j->writer, j->e->walk.family->info->name);
+    tm__write_char(j->writer, '"');
+    put_key(j, "labels");
+}
+
+static void put_tail(json *j)
+{
+    put_if_given(j, "unit", j->e->walk.family->info->unit);
+    put_if_given(j, "help", j->e->walk.family->info->help);
+    end(j, '}');
+}
+
+static int append(void *buffer, const char *bytes, size_t len)
+{
+    tm__buffer *to = buffer;
+    tm__buffer_append(to, bytes, len);
+    return to->failed;
+}
+
+/* Lets `put` write into a buffer. */
+static int capture(json *j, void (*put)(json *j), tm__buffer *out)
+{
+    char bytes[512];
+    tm__writer into_buffer = {.sink = append, .ctx = out, .bytes = bytes, .capacity = sizeof bytes};
+    out->len = 0;
+    j->writer = &into_buffer;
+    put(j);
+    j->writer = &j->e->writer;
+    return tm__writer_finish(&into_buffer) == TM_OK ? TM_OK : TM_ENOMEM;
+}
+
+static int begin_family(json *j)
+{
+    bool empty = j->empty;
+    int status = capture(j, put_head, &j->head);
+    if (status == TM_OK)
+        status = capture(j, put_tail, &j->tail);
+    j->empty = empty;
+    return status;
+}
+
+static void put_series(json *j, const section *s)
+{
+    const tm_series *series = &j->e->walk.series;
+    separate(j);
+    tm__write(j->writer, j->head.data, j->head.len);
+    j->depth++;
+    put_labels(j, series);
+    s->put_values(j, j->e->walk.family->info, series->values);
+    tm__write(j->writer, j->tail.data, j->tail.len);
+    j->depth--;
+}
+
+static int put_section(json *j, const section *s)
+{
+    tm__walk *walk = &j->e->walk;
+    int status = TM_OK;
+    put_key(j, s->key);
+    begin(j, '[');
+    tm__walk_begin(walk, j->e->snapshot, j->e->options.instance, s->type);
+    while (status == TM_OK && tm__export_next(j->e)) {
+        if (walk->family_begins)
+            status = begin_family(j);
+        if (status == TM_OK)
+            put_series(j, s);
+    }
+    end(j, ']');
+    return status == TM_OK ? walk->status : status;
+}
+
+int tm__export_json(tm__export *e)
+{
+    json j = {.e = e, .writer = &e->writer, .pretty = e->options.pretty != 0};
+    int status = TM_OK;
+    begin(&j, '{');
+    put_key(&j, "timestamp");
+    put_string(&j, e->time_text, strlen(e->time_text), string_escapes);
+    put_key(&j, "metrics");
+    begin(&j, '{');
+    for (size_t i = 0; status == TM_OK && i < sizeof sections / sizeof sections[0]; i++)
+        status = put_section(&j, &sections[i]);
+    end(&j, '}');
+    end(&j, '}');
+    tm__write_char(j.writer, '\n');
+    tm__buffer_free(&j.head);
+    tm__buffer_free(&j.tail);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* What the Prometheus text format and OpenMetrics have in common: comments, then sample lines, family by family. */
+#ifndef TM__EXPORT_TEXT_H
+#define TM__EXPORT_TEXT_H
+
+#include "base/names.h"
+#include "export/export.h"
+
+typedef struct tm__text tm__text;
+
+/* In what the two differ. */
+typedef struct tm__text_dialect {
+    const char *counter_suffix; /* of a counter family's name in comments */
+    void (*put_comments)(const tm__text *text);
+    tm__escapes comment_escapes;
+    size_t (*print_bound)(double value, char out[TM__NUMBER_MAX]);
+    bool (*has_sum)(const tm_family *family, const tm_number *values); /* whether a histogram shows _sum and _count */
+} tm__text_dialect;
+
+struct tm__text {
+    tm__export *e;
+    const tm__text_dialect *dialect;
+    bool with_sum; /* of the current series */
+    size_t name_len;
+    char name[TM_NAME_MAX + TM__PRINTED_MAX]; /* prefix and printed name of the current family */
+};
+
+int tm__export_text(tm__export *e, const tm__text_dialect *dialect);
+
+/* "# KEYWORD name content" for the current family; nothing if the content is empty. */
+void tm__text_put_comment(const tm__text *text, const char *keyword, const char *content);
+
+#endif

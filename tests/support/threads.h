@@ -1,0 +1,20 @@
+/* Threads and forked children that run a function to its end. */
+#ifndef TM_TESTS_THREADS_H
+#define TM_TESTS_THREADS_H
+
+#include <stddef.h>
+
+/* Runs work(ctx, 0) to work(ctx, count - 1), each in a thread of its own, all at once, and waits for them. */
+void run_threads(size_t count, void (*work)(void *ctx, size_t number), void *ctx);
+
+/* Runs work(ctx) in one thread of its own and waits for it. */
+void run_thread(void (*work)(void *ctx), void *ctx);
+
+/* Runs work(ctx) in a forked child. NULL if all was well: work returned NULL. Else what work returned, or that the child ended
+ * otherwise or not within a minute; to be used at once. A child may have children of its own. */
+const char *complaint_of_child(const char *(*work)(void *ctx), void *ctx);
+
+/* The same, and fails the test with the complaint. */
+void run_child(const char *(*work)(void *ctx), void *ctx);
+
+#endif
