@@ -10,10 +10,15 @@
  * can end in `return tm__fail(error, TM_E…, "…")`. The text must never hold a secret. */
 TM__SHARED __attribute__((format(printf, 3, 4))) int tm__fail(tm_error *error, int status, const char *format, ...);
 
+#ifdef __clang_analyzer__
+/* It reads one file at a time, and must know that what failed does not go on as if it had not. */
+#define tm__fail(error, status, ...) ((void)(tm__fail)((error), (status), __VA_ARGS__), (status))
+#endif
+
 /* The same for a system call that just failed: status from errno, text "WHAT: strerror". */
-TM__SHARED int tm__fail_errno(tm_error *error, const char *what);
+int tm__fail_errno(tm_error *error, const char *what);
 
 /* The status that fits an errno best. */
-TM__SHARED int tm__status_of_errno(int error_number);
+int tm__status_of_errno(int error_number);
 
 #endif

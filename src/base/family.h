@@ -18,10 +18,10 @@ TM__SHARED int tm__family_check(const tm_family *family);
 
 /* Copies a checked description into the arena and fills in what was left out: absent texts become "", a histogram gets
  * the default buckets, a last +Inf bound goes. TM_ENOMEM leaves *out unset. */
-TM__SHARED int tm__family_copy(const tm_family *family, tm__arena *arena, tm_family *out);
+int tm__family_copy(const tm_family *family, tm__arena *arena, tm_family *out);
 
 /* Whether two complete descriptions (from tm__family_copy) agree in all but the help. */
-TM__SHARED bool tm__family_same(const tm_family *a, const tm_family *b);
+bool tm__family_same(const tm_family *a, const tm_family *b);
 
 /* How many numbers a series has, and which of them are doubles. */
 TM__SHARED size_t tm__family_value_count(const tm_family *family);

@@ -25,6 +25,6 @@ TM__SHARED int tm__fork_register(tm__fork_node *node);
 TM__SHARED void tm__fork_unregister(tm__fork_node *node);
 
 /* 0 in the process that loaded the library, one more in each forked child. */
-TM__SHARED uint32_t tm__incarnation(void);
+uint32_t tm__incarnation(void);
 
 #endif

@@ -10,10 +10,10 @@
 #include "base/shared.h"
 
 /* [a-zA-Z_:][a-zA-Z0-9_:.]*, 1 to TM_NAME_MAX bytes. */
-TM__SHARED bool tm__name_ok(const char *name);
+bool tm__name_ok(const char *name);
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, 1 to TM_NAME_MAX bytes, not "__...", not "le" or "quantile". */
-TM__SHARED bool tm__label_name_ok(const char *name, size_t len);
+bool tm__label_name_ok(const char *name, size_t len);
 
 /* Valid UTF-8 (RFC 3629: shortest form, no surrogates, at most U+10FFFF) without NUL. */
 TM__SHARED bool tm__utf8_ok(const char *text, size_t len);

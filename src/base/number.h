@@ -16,6 +16,6 @@ TM__SHARED size_t tm__print_u64(uint64_t value, char out[TM__NUMBER_MAX]);
 TM__SHARED size_t tm__print_double(double value, char out[TM__NUMBER_MAX]);
 
 /* The canonical form of OpenMetrics bounds: Go's %g with ".0" where there is neither point nor exponent. */
-TM__SHARED size_t tm__print_openmetrics_double(double value, char out[TM__NUMBER_MAX]);
+size_t tm__print_openmetrics_double(double value, char out[TM__NUMBER_MAX]);
 
 #endif

@@ -31,7 +31,7 @@ const char *tm_status_text(int status)
     }
 }
 
-int tm__fail(tm_error *error, int status, const char *format, ...)
+int(tm__fail)(tm_error *error, int status, const char *format, ...)
 {
     if (!error)
         return status;

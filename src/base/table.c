@@ -42,11 +42,28 @@ static void table_free(void *p, size_t bytes, bool defer)
 
 static struct ck_malloc allocator = {.malloc = table_malloc, .free = table_free};
 
+/* What ck_hs is given as the key of a lookup: the address of one of these, plus one. */
+typedef struct question {
+    ck_hs_compare_cb_t *same;
+    const void *key;
+} question;
+
+/* ck_hs compares entries with a key, but also, while one is put, with the new entry; that one is not there yet. Entries
+ * are aligned, so an odd address is a question. */
+static bool answer(const void *entry, const void *asked)
+{
+    if (((uintptr_t)asked & 1) == 0)
+        return false;
+    const question *q = (const void *)((const char *)asked - 1);
+    return q->same(entry, q->key);
+}
+
 int tm__table_init(tm__table *table, ck_hs_hash_cb_t *hash, ck_hs_compare_cb_t *same)
 {
     working_on = table;
-    table->ready = ck_hs_init(&table->set, CK_HS_MODE_SPMC | CK_HS_MODE_OBJECT, hash, same, &allocator,
-                              INITIAL_CAPACITY, 0);
+    table->same = same;
+    table->ready =
+        ck_hs_init(&table->set, CK_HS_MODE_SPMC | CK_HS_MODE_OBJECT, hash, answer, &allocator, INITIAL_CAPACITY, 0);
     return table->ready ? TM_OK : TM_ENOMEM;
 }
 
@@ -67,7 +84,8 @@ void tm__table_free(tm__table *table)
 void *tm__table_get(const tm__table *table, uint64_t hash, const void *key)
 {
     /* ck_hs_get only reads; its parameter is not const. */
-    return ck_hs_get((ck_hs_t *)(uintptr_t)&table->set, (unsigned long)hash, key);
+    const question q = {table->same, key};
+    return ck_hs_get((ck_hs_t *)(uintptr_t)&table->set, (unsigned long)hash, (const char *)&q + 1);
 }
 
 int tm__table_put(tm__table *table, uint64_t hash, const void *entry)
@@ -78,6 +96,7 @@ int tm__table_put(tm__table *table, uint64_t hash, const void *entry)
 
 void tm__table_remove(tm__table *table, uint64_t hash, const void *key)
 {
+    const question q = {table->same, key};
     working_on = table;
-    ck_hs_remove(&table->set, (unsigned long)hash, key);
+    ck_hs_remove(&table->set, (unsigned long)hash, (const char *)&q + 1);
 }

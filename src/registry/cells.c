@@ -166,7 +166,7 @@ static size_t size_class(uint32_t count)
 {
     size_t class = 0;
     while ((uint32_t)TM__SMALLEST_BLOCK_CELLS << class < count)
-        class++;
+        class ++;
     return class;
 }
 
@@ -176,7 +176,7 @@ static tm__cells place_of(uint64_t cell)
     uint64_t group = cell / TM__FIRST_SEGMENT_CELLS + 1;
     uint32_t segment = 63 - (uint32_t)__builtin_clzll(group);
     uint64_t begin = TM__FIRST_SEGMENT_CELLS * ((UINT64_C(1) << segment) - 1);
-    return (tm__cells){segment, (uint32_t)(cell - begin)};
+    return tm__cells_at(segment, cell - begin);
 }
 
 /* New cells, aligned to the block's size: since every segment is a multiple of the largest block, none is crossed. */

@@ -13,16 +13,21 @@
 
 typedef _Atomic uint64_t tm__cell;
 
-enum { TM__SEGMENT_COUNT = 24, TM__FIRST_SEGMENT_CELLS = 512 };
+enum { TM__SEGMENT_COUNT = 19, TM__FIRST_SEGMENT_CELLS = 512, TM__SLOT_BITS = 27 };
 
 /* A segment that no thread ever has: what goes to no-op handles takes the way of what there is no memory for. */
 enum { TM__NO_SEGMENT = TM__SEGMENT_COUNT };
 
 /* The place of the first of a run of cells; a run never crosses segments. */
 typedef struct tm__cells {
-    uint32_t segment;
-    uint32_t slot;
+    unsigned segment : 32 - TM__SLOT_BITS;
+    unsigned slot : TM__SLOT_BITS;
 } tm__cells;
+
+static inline tm__cells tm__cells_at(uint32_t segment, uint64_t slot)
+{
+    return (tm__cells){segment & ((1u << (32 - TM__SLOT_BITS)) - 1), slot & ((1u << TM__SLOT_BITS) - 1)};
+}
 
 /* A run of cells that a registry owns and hands out piece by piece. */
 typedef struct tm__cell_block {

@@ -93,7 +93,8 @@ static tm__family *new_family(tm_registry *registry, const tm_family *descriptio
         return NULL;
     family->registry = registry;
     family->name = info->name;
-    family->name_hash = tm__hash(info->name, strlen(info->name), 0);
+    family->name_len = strlen(info->name);
+    family->name_hash = tm__hash(info->name, family->name_len, 0);
     family->type = info->type;
     family->value_count = tm__family_value_count(info);
     /* Release: whoever finds the family through its info, or later through a table, finds it complete. */
@@ -194,14 +195,16 @@ static bool cut_cells(tm_registry *registry, size_t count, tm__cells *out)
         block = add_block(registry, count);
     if (!block)
         return false;
-    *out = (tm__cells){block->first.segment, block->first.slot + block->used};
+    *out = tm__cells_at(block->first.segment, block->first.slot + block->used);
     block->used += (uint32_t)count;
     return true;
 }
 
 static size_t series_bytes(tm_type type)
 {
-    return type == TM_TYPE_COUNTER ? sizeof(tm__series) : type == TM_TYPE_GAUGE ? sizeof(tm__gauge) : sizeof(tm__histogram);
+    return type == TM_TYPE_COUNTER ? sizeof(tm__series)
+           : type == TM_TYPE_GAUGE ? sizeof(tm__gauge)
+                                   : sizeof(tm__histogram);
 }
 
 static bool complete_by_type(tm__family *family, tm__series *series)
@@ -229,9 +232,13 @@ static tm__series *new_series(tm__family *family, const char *labels, size_t lab
     if (!series || !cut_cells(registry, cell_count, &series->cells))
         return NULL;
     series->family = family;
+    series->hash = (uint32_t)(family->name_hash + tm__labels_hash(labels, labels_len));
     series->first_part = (uint32_t)atomic_load_explicit(&registry->part_count, memory_order_relaxed);
-    series->labels_offset = (uint8_t)header_bytes;
-    series->labels_len = (uint16_t)labels_len;
+    tm__labels_shape shape = tm__labels_shape_of(labels, labels_len);
+    series->labels_len = labels_len & 0x3fff;
+    series->label_count = shape.count & 0x3f;
+    series->labels_escaped = shape.escaped;
+    series->extra_words = (header_bytes - sizeof *series) / sizeof(void *) & 7;
     if (labels_len > 0)
         memcpy((char *)series + header_bytes, labels, labels_len);
     if (!complete_by_type(family, series))
@@ -263,8 +270,7 @@ int tm__series_make(tm__family *family, const char *labels, size_t labels_len, t
     tm__series *series = new_series(family, labels, labels_len);
     if (!series)
         return TM_ENOMEM;
-    uint64_t hash = tm__series_hash(family->name_hash, labels, labels_len);
-    if (tm__table_put(&registry->series, hash, series) != TM_OK)
+    if (tm__table_put(&registry->series, series->hash, series) != TM_OK)
         return TM_ENOMEM;
     link_series(family, series);
     *out = series;

@@ -11,12 +11,13 @@
 
 static tm__series *find(const tm_registry *registry, const tm__series_key *key)
 {
-    return tm__table_get(&registry->series, tm__series_hash(key->name_hash, key->labels, key->labels_len), key);
+    return tm__table_get(&registry->series, key->hash, key);
 }
 
 tm__series *tm__series_find(const tm_registry *registry, const char *name, const char *labels, size_t labels_len)
 {
-    tm__series_key key = {name, tm__hash(name, strlen(name), 0), labels, labels_len};
+    tm__series_key key = {.name = name, .name_len = strlen(name), .labels = labels, .labels_len = labels_len};
+    key.hash = (uint32_t)(tm__hash(name, key.name_len, 0) + tm__labels_hash(labels, labels_len));
     return find(registry, &key);
 }
 
@@ -37,8 +38,7 @@ static bool is_full(const tm__family *family)
 static int make_overflow(tm__family *family, tm__series **out)
 {
     const size_t len = sizeof OVERFLOW_LABELS - 1;
-    tm__series_key key = {family->name, family->name_hash, OVERFLOW_LABELS, len};
-    tm__series *series = find(family->registry, &key);
+    tm__series *series = tm__series_find(family->registry, family->name, OVERFLOW_LABELS, len);
     int status = series ? TM_OK : tm__series_make(family, OVERFLOW_LABELS, len, &series);
     if (status != TM_OK)
         return status;
@@ -84,25 +84,40 @@ static int make(tm_registry *registry, const tm__series_key *key, tm_type type, 
     return status;
 }
 
-static int find_or_make(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out)
+/* Only now are the labels checked and their canonical text made: what was found before needs neither. */
+__attribute__((noinline)) static int make_missing(tm_registry *registry, tm__series_key *key, tm_labels labels,
+                                                  tm_type type, tm__series **out)
 {
-    if (!registry || !name)
-        return TM_EINVAL;
     tm__labels_text text;
     int status = tm__labels_write(labels, &text);
     if (status != TM_OK)
         return status;
-    tm__series_key key = {name, tm__hash(name, strlen(name), 0), text.text, text.len};
+    *out = overflow_of(registry, key->name);
+    if (*out)
+        return TM_OK;
+    key->labels = text.text;
+    key->labels_len = text.len;
+    return make(registry, key, type, out);
+}
+
+static int find_or_make(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out)
+{
+    if (!registry || !name)
+        return TM_EINVAL;
+    tm__given_labels given;
+    int status = tm__labels_take(labels, &given);
+    if (status != TM_OK)
+        return status;
+    tm__series_key key = {.name = name, .name_len = strlen(name), .given = &given};
+    key.hash = (uint32_t)(tm__hash(name, key.name_len, 0) + given.hash);
     tm__series *series = find(registry, &key);
     if (!series)
-        series = overflow_of(registry, name);
-    if (!series)
-        status = make(registry, &key, type, &series);
+        status = make_missing(registry, &key, labels, type, &series);
     if (status != TM_OK)
         return status;
     if (series->family->type != type)
         return TM_ECONFLICT;
-    if (series == atomic_load_explicit(&series->family->overflow, memory_order_relaxed))
+    if (__builtin_expect(series == atomic_load_explicit(&series->family->overflow, memory_order_relaxed), 0))
         atomic_fetch_add_explicit(&registry->overflowed, 1, memory_order_relaxed);
     show_again(series);
     *out = series;

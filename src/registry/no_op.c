@@ -23,6 +23,7 @@ void tm__no_ops_make(tm_registry *registry)
 tm__series *tm__no_op_series(tm_registry *registry, tm_type type)
 {
     tm__no_ops *no_ops = registry ? &registry->no_ops : &of_no_registry;
-    return type == TM_TYPE_COUNTER ? &no_ops->counter : type == TM_TYPE_GAUGE ? &no_ops->gauge.series
-                                                                              : &no_ops->histogram.series;
+    return type == TM_TYPE_COUNTER ? &no_ops->counter
+           : type == TM_TYPE_GAUGE ? &no_ops->gauge.series
+                                   : &no_ops->histogram.series;
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/fork.h"
+#include "base/given_labels.h"
 #include "base/table.h"
 #include "registry/cells.h"
 
@@ -24,13 +25,16 @@ enum tm__series_flag {
 /* What the handle types tm_counter, tm_gauge and tm_histogram begin with; they are never defined themselves. The label
  * text follows the type's own struct. */
 typedef struct tm__series {
-    tm__family *family; /* NULL: belongs to no registry */
+    tm__family *family;                /* NULL: belongs to no registry */
     _Atomic(struct tm__series *) next; /* in its family, in order of creation; stored with release */
     tm__cells cells;
+    uint32_t hash;       /* of the family's name plus that of the labels */
     uint32_t first_part; /* the place of its first number among all numbers of the registry */
-    uint16_t labels_len;
+    unsigned labels_len : 14;
+    unsigned label_count : 6;
+    unsigned labels_escaped : 1;
+    unsigned extra_words : 3; /* how many pointers' room the type's own struct adds */
     _Atomic uint8_t flags;
-    uint8_t labels_offset;
 } tm__series;
 
 /* Alone on its cache line: setting a gauge must not slow down the readers of neighbouring handles. See gauge.c. */
@@ -51,10 +55,13 @@ typedef struct tm__histogram {
     size_t bound_count;
 } tm__histogram;
 
+_Static_assert(sizeof(tm__series) == 32, "a series is two to a cache line");
+
 struct tm__family {
     tm_registry *registry;
     _Atomic(const tm_family *) info; /* replaced once if help is given late; stored with release */
     const char *name;
+    size_t name_len;
     const char *printed;
     uint64_t name_hash;
     tm_type type;
@@ -86,9 +93,9 @@ struct tm_registry {
     size_t max_series_per_family;
     size_t max_series;
     size_t max_families;
-    tm__table series;          /* by family name and labels */
-    tm__table families;        /* by name */
-    tm__table printed_names;   /* every sample name that a family prints, to keep them apart */
+    tm__table series;        /* by family name and labels */
+    tm__table families;      /* by name */
+    tm__table printed_names; /* every sample name that a family prints, to keep them apart */
     _Atomic(tm__family *) first_family;
     _Atomic size_t family_count;
     _Atomic size_t series_count;
@@ -112,10 +119,12 @@ struct tm_registry {
     _Atomic uint32_t sync_holder; /* 0, or 1 + the incarnation that is syncing */
 };
 
-/* What a lookup asks for. */
+/* What a lookup asks for: labels as they were given, or (given is NULL) their canonical text. */
 typedef struct tm__series_key {
     const char *name;
-    uint64_t name_hash;
+    size_t name_len;
+    uint32_t hash;
+    const tm__given_labels *given;
     const char *labels;
     size_t labels_len;
 } tm__series_key;
@@ -128,7 +137,7 @@ typedef struct tm__name_claim {
 
 static inline const char *tm__series_labels(const tm__series *series)
 {
-    return (const char *)series + series->labels_offset;
+    return (const char *)series + sizeof *series + series->extra_words * sizeof(void *);
 }
 
 /* Counts a recording that went nowhere. registry may be NULL. */

@@ -21,7 +21,7 @@ typedef struct tm__ledger_rules {
 } tm__ledger_rules;
 
 /* An empty ledger with a new random id. TM_ENOMEM, TM_EIO (no randomness). */
-TM__SHARED int tm__ledger_new(tm__ledger **out);
+int tm__ledger_new(tm__ledger **out);
 TM__SHARED void tm__ledger_free(tm__ledger *ledger);
 
 /* Applies a batch as tm_store_ops.apply describes. All or nothing: on an error no number and no seq has moved.
@@ -31,11 +31,11 @@ TM__SHARED void tm__ledger_free(tm__ledger *ledger);
  * answered with TM_ANSWER_RESYNC, so that the caller learns what was taken.
  * An instance that the ledger does not know, but may have retired, is told TM_MEMORY_EXPIRED, another
  * TM_MEMORY_NOTHING. reply->time_ms is the time to bring back as known_time_ms: it tells the one from the other. */
-TM__SHARED int tm__ledger_apply(tm__ledger *ledger, const tm_batch *batch, const tm__ledger_rules *rules,
+int tm__ledger_apply(tm__ledger *ledger, const tm_batch *batch, const tm__ledger_rules *rules,
                                 int64_t now_ms, tm_reply *reply, tm_error *error);
 
 /* The encoding: versioned, length-checked, checksummed; the same ledger always gives the same bytes. TM_ENOMEM. */
-TM__SHARED int tm__ledger_encode(const tm__ledger *ledger, tm__buffer *out);
+int tm__ledger_encode(const tm__ledger *ledger, tm__buffer *out);
 
 /* Reads an encoding back. Any bytes are safe: TM_ECORRUPT for what encode cannot have written, TM_EUNSUPPORTED for a
  * later version, TM_ENOMEM. */

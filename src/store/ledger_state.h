@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "base/shared.h"
 #include "base/table.h"
 #include "store/ledger.h"
 
@@ -106,7 +107,7 @@ int tm__ledger_add_series(tm__ledger *ledger, tm__ledger_family *family, const c
                           tm__ledger_series **out);
 
 /* 1 to TM__INSTANCE_NAME_MAX bytes, no spaces or control characters, valid as the value of a label. */
-bool tm__instance_name_ok(const char *name);
+TM__SHARED bool tm__instance_name_ok(const char *name);
 
 /* An instance that is in no ledger; one put into a ledger belongs to it. TM_ENOMEM. */
 int tm__instance_new(const char *name, size_t len, tm__ledger_instance **out);

@@ -15,7 +15,7 @@ typedef struct tm__resolver {
 } tm__resolver;
 
 /* *out is freed with freeaddrinfo. TM_EUNAVAILABLE (no such host), TM_ETIMEOUT, TM_ENOMEM. */
-TM__SHARED int tm__resolve(tm__resolver *resolver, const char *host, const char *port, int64_t deadline_ns,
+int tm__resolve(tm__resolver *resolver, const char *host, const char *port, int64_t deadline_ns,
                            struct addrinfo **out, tm_error *error);
 
 /* Waits for nothing: a lookup that still runs is left to its thread. */

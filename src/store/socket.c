@@ -85,11 +85,13 @@ static int open_first(const struct addrinfo *addresses, int64_t deadline_ns, int
     int count = 0;
     for (const struct addrinfo *a = addresses; a; a = a->ai_next)
         count++;
-    int status = tm__fail(error, TM_EUNAVAILABLE, "the host has no address");
+    int status = TM_EUNAVAILABLE;
     for (const struct addrinfo *a = addresses; a && status != TM_OK; a = a->ai_next) {
         int64_t now_ns = tm__monotonic_ns();
         status = open_address(a->ai_addr, a->ai_addrlen, now_ns + (deadline_ns - now_ns) / count--, fd, error);
     }
+    if (!addresses)
+        tm__fail(error, status, "the host has no address");
     return status;
 }
 

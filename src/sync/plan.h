@@ -21,7 +21,7 @@ void tm__plan_free(tm__plan *plan);
 
 /* Fills an empty batch with what has changed since the baseline, from item *cursor on, up to `end` or to max_changes (0:
  * no limit), and moves the cursor. Numbers that went down are left out, with TM_ECORRUPT: a store's memory was wrong. */
-int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end, size_t max_changes,
-                        tm__outgoing *out);
+int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end,
+                        size_t max_changes, tm__outgoing *out);
 
 #endif

@@ -253,8 +253,8 @@ static int sync_partition(job *j, size_t p)
     int status = asked ? send(j, p, &answered) : TM_OK;
     size_t cursor = j->plan.begin[p];
     for (int resyncs = 0; status == TM_OK;) {
-        int built = tm__plan_next_batch(&j->plan, j->session, &cursor, j->plan.begin[p + 1],
-                                        j->store->ops.max_changes, &partition->outgoing);
+        int built = tm__plan_next_batch(&j->plan, j->session, &cursor, j->plan.begin[p + 1], j->store->ops.max_changes,
+                                        &partition->outgoing);
         note_failure(j, built, NULL);
         if (built == TM_ENOMEM)
             return built;
@@ -308,8 +308,8 @@ static int prepare(job *j, tm_snapshot **snapshot)
     if (status == TM_OK)
         status = tm__snapshot_take_raw(j->registry, snapshot);
     if (status == TM_OK)
-        status = tm__session_get(j->state, j->store->identity, partition_count,
-                                 atomic_load(&j->registry->part_count), &j->session);
+        status = tm__session_get(j->state, j->store->identity, partition_count, atomic_load(&j->registry->part_count),
+                                 &j->session);
     if (status == TM_OK)
         status = tm__plan_make(*snapshot, partition_count, &j->plan);
     return status;

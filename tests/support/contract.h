@@ -45,7 +45,6 @@ CONTRACT_CASES(CONTRACT_DECLARE)
         contract_##name(store);            \
         tm_store_close(store);             \
     }
-#define CONTRACT_ENTRY(name) \
-    {"contract_" #name, contract_##name##_test, NULL, NULL, NULL},
+#define CONTRACT_ENTRY(name) {"contract_" #name, contract_##name##_test, NULL, NULL, NULL},
 
 #endif

@@ -11,10 +11,10 @@
 typedef struct faulty_backend {
     int (*apply)(void *self, const tm_batch *batch, tm_reply *reply, tm_error *error);
     int (*read)(void *self, const tm_read_options *options, tm_snapshot *into, tm_error *error);
-    void *(*save)(void *self);                    /* a copy of its state ... */
+    void *(*save)(void *self);                      /* a copy of its state ... */
     void (*restore)(void *self, const void *saved); /* ... to go back to, any number of times ... */
-    void (*discard)(void *saved);                 /* ... and to free */
-    void (*flush)(void *self);                    /* forgets everything */
+    void (*discard)(void *saved);                   /* ... and to free */
+    void (*flush)(void *self);                      /* forgets everything */
     void (*close)(void *self);
 } faulty_backend;
 
@@ -22,12 +22,12 @@ typedef struct faulty_store {
     faulty_backend backend;
     void *self;
     size_t max_changes; /* as in tm_store_ops; set before faulty_store_handle */
-    uint64_t random;      /* seed of the faults */
+    uint64_t random;    /* seed of the faults */
     bool faults_on;
     struct late_batch *late;
     size_t late_count;
     void *saved[3];
-    size_t applied;       /* batches that reached the backend */
+    size_t applied; /* batches that reached the backend */
     size_t lost_requests;
     size_t lost_replies;
 } faulty_store;

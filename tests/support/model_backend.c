@@ -103,7 +103,8 @@ static int model_read(void *self, const tm_read_options *options, tm_snapshot *i
         size_t index;
         assert_ok(tm_snapshot_add_family(into, &family, &index));
         tm_number value = {.u = server->totals[i]};
-        assert_ok(tm_snapshot_add_series(into, index, server->fields[i].labels, strlen(server->fields[i].labels), &value));
+        assert_ok(
+            tm_snapshot_add_series(into, index, server->fields[i].labels, strlen(server->fields[i].labels), &value));
     }
     return TM_OK;
 }

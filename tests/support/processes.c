@@ -23,8 +23,7 @@ typedef struct life {
 
 static life *new_lives(void)
 {
-    void *memory =
-        mmap(NULL, PROCESSES_MAX * sizeof(life), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, PROCESSES_MAX * sizeof(life), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(memory != MAP_FAILED);
     return memory;
 }
@@ -129,7 +128,6 @@ static uint64_t stored(const tm_snapshot *snapshot, const char *family, size_t i
     }
     return 0;
 }
-
 
 static void check(const processes_plan *plan, life *lives, const tm_snapshot *snapshot)
 {

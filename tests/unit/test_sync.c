@@ -19,13 +19,13 @@ typedef struct scripted {
     uint64_t value_sum; /* the absolute values of the last batch */
     uint64_t last_seq;
 
-    int fail_next;      /* so many calls fail ... */
-    int fail_status;    /* ... with this */
-    bool lose_reply;    /* the failing calls are applied all the same */
-    tm_answer force;    /* not 0: answers this, once */
-    tm_memory memory;   /* with RESYNC */
+    int fail_next;       /* so many calls fail ... */
+    int fail_status;     /* ... with this */
+    bool lose_reply;     /* the failing calls are applied all the same */
+    tm_answer force;     /* not 0: answers this, once */
+    tm_memory memory;    /* with RESYNC */
     uint64_t remembered; /* of counter "c", with TM_MEMORY_VALUES */
-    int refuse_first;   /* the status for changes[0], while not 0 */
+    int refuse_first;    /* the status for changes[0], while not 0 */
     size_t partitions;
     size_t dead_partition; /* + 1; 0: none */
     void (*during)(void *ctx);
@@ -539,9 +539,9 @@ TEST_MAIN("sync", T(ten_increments_and_three_syncs_give_ten), T(the_report_says_
           T(a_store_that_forgot_everything_gets_everything_again), T(a_store_that_remembers_less_gets_the_difference),
           T(a_store_whose_memory_expired_gets_what_is_new), T(a_lost_baseline_is_reported_and_never_counts_twice),
           T(a_memory_above_the_truth_is_reported_and_nothing_is_subtracted),
-          T(a_refused_number_is_reported_and_sent_again),
-          T(a_refusal_in_an_answer_that_never_came_does_not_count), T(endless_resyncs_end_in_an_error),
-          T(a_second_sync_at_the_same_time_is_refused), T(what_is_recorded_during_a_sync_goes_with_the_next),
-          T(a_clear_loses_nothing_that_was_not_synced), T(a_partition_that_fails_does_not_hold_up_the_others),
+          T(a_refused_number_is_reported_and_sent_again), T(a_refusal_in_an_answer_that_never_came_does_not_count),
+          T(endless_resyncs_end_in_an_error), T(a_second_sync_at_the_same_time_is_refused),
+          T(what_is_recorded_during_a_sync_goes_with_the_next), T(a_clear_loses_nothing_that_was_not_synced),
+          T(a_partition_that_fails_does_not_hold_up_the_others),
           T(a_forked_child_is_an_instance_of_its_own_and_starts_at_zero),
           T(a_child_forked_in_the_middle_of_a_sync_can_sync), T(missing_arguments_are_named))

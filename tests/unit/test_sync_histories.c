@@ -199,6 +199,7 @@ TEST(two_handles_of_one_store_count_once)
 
 TEST_MAIN("sync_histories", T(totals_are_exact_when_requests_and_replies_are_lost_or_late),
           T(totals_are_exact_when_the_server_rolls_back), T(totals_are_exact_when_the_server_is_flushed),
-          T(totals_are_exact_when_everything_happens), T(the_ledger_is_exact_when_requests_and_replies_are_lost_or_late),
-          T(the_ledger_is_exact_when_it_rolls_back), T(the_ledger_is_exact_when_everything_happens),
-          T(a_store_that_is_closed_and_opened_again_counts_once), T(two_handles_of_one_store_count_once))
+          T(totals_are_exact_when_everything_happens),
+          T(the_ledger_is_exact_when_requests_and_replies_are_lost_or_late), T(the_ledger_is_exact_when_it_rolls_back),
+          T(the_ledger_is_exact_when_everything_happens), T(a_store_that_is_closed_and_opened_again_counts_once),
+          T(two_handles_of_one_store_count_once))

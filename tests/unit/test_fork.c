@@ -1,0 +1,286 @@
+/* fork: a child counts from zero, and everything in it works. Without other threads; with them see torture/test_fork_load.c.
+ * In the child there is no cmocka: its functions return a complaint. */
+#include "base/fork.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "registries.h"
+#include "test.h"
+#include "threads.h"
+
+/* ThreadSanitizer would end a child that starts threads if its parent had some. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
+typedef struct series {
+    tm_registry *registry;
+    tm_counter *counter;
+    tm_gauge *set;
+    tm_gauge *added;
+    tm_histogram *histogram;
+    const char *(*then)(const struct series *);
+} series;
+
+static void record(const series *s)
+{
+    tm_counter_add(s->counter, 3);
+    tm_gauge_set(s->set, 5);
+    tm_gauge_add(s->added, 7);
+    tm_histogram_observe(s->histogram, 0.5);
+}
+
+static series make(void)
+{
+    series s = {.registry = new_registry()};
+    s.counter = counter_of(s.registry, "c", TM_NO_LABELS);
+    s.set = gauge_of(s.registry, "set", TM_NO_LABELS);
+    s.added = gauge_of(s.registry, "added", TM_NO_LABELS);
+    s.histogram = histogram_of(s.registry, "h", TM_NO_LABELS);
+    record(&s);
+    return s;
+}
+
+static bool shows(const series *s, uint64_t count, double set, double added, uint64_t observations)
+{
+    return tm_counter_value(s->counter) == count && tm_gauge_value(s->set) == set && tm_gauge_value(s->added) == added &&
+           tm_histogram_count(s->histogram) == observations &&
+           tm_histogram_sum(s->histogram) == 0.5 * (double)observations;
+}
+
+static const char *from_zero(void *ctx)
+{
+    const series *s = ctx;
+    if (!shows(s, 0, 0, 0, 0))
+        return "the child does not begin at zero";
+    record(s);
+    record(s);
+    if (!shows(s, 6, 5, 14, 2))
+        return "the child's records are not there";
+    return s->then ? s->then(s) : NULL;
+}
+
+static void record_in_thread(void *s)
+{
+    record(s);
+}
+
+TEST(a_child_begins_at_zero_and_the_parent_goes_on)
+{
+    series s = make();
+    run_thread(record_in_thread, &s);
+    for (int i = 0; i < 3; i++) {
+        run_child(from_zero, &s);
+        assert_true(shows(&s, 6, 5, 14, 2));
+    }
+    tm_counter_inc(s.counter);
+    assert_int_equal(tm_counter_value(s.counter), 7);
+    tm_registry_free(s.registry);
+}
+
+static const char *fork_again(const series *s)
+{
+    series next = *s;
+    next.then = NULL;
+    const char *complaint = complaint_of_child(from_zero, &next);
+    if (complaint)
+        return complaint;
+    return shows(s, 6, 5, 14, 2) ? NULL : "the child's own child changed it";
+}
+
+TEST(a_child_can_fork_again)
+{
+    series s = make();
+    s.then = fork_again;
+    run_child(from_zero, &s);
+    tm_registry_free(s.registry);
+}
+
+static const char *use_everything(const series *s)
+{
+    tm_registry *another;
+    if (tm_registry_new(NULL, &another) != TM_OK || tm_count(another, "c", 1, TM_NO_LABELS) != TM_OK)
+        return "a new registry does not work";
+    tm_registry_free(another);
+    if (tm_count(s->registry, "new", 2, TM_LABELS("k", "v")) != TM_OK)
+        return "nothing can be registered";
+    tm_snapshot *snapshot;
+    if (tm_snapshot_take(s->registry, &snapshot) != TM_OK || tm_snapshot_family_count(snapshot) != 5 ||
+        values_in(snapshot, "new", "k=\"v\"")->u != 2)
+        return "the snapshot is wrong";
+    tm_snapshot_free(snapshot);
+    if (tm_registry_clear(s->registry, NULL) != TM_OK || !shows(s, 0, 0, 0, 0))
+        return "a clear does not work";
+    tm_registry_free(s->registry);
+    return NULL;
+}
+
+TEST(everything_works_in_a_child)
+{
+    series s = make();
+    s.then = use_everything;
+    run_child(from_zero, &s);
+    tm_registry_free(s.registry);
+}
+
+TEST(a_child_of_a_cleared_registry_begins_at_zero)
+{
+    series s = make();
+    assert_ok(tm_registry_clear(s.registry, NULL));
+    record(&s);
+    run_child(from_zero, &s);
+    assert_true(shows(&s, 3, 5, 7, 1));
+    tm_registry_free(s.registry);
+}
+
+static const char *shows_nothing(void *registry)
+{
+    tm_snapshot *snapshot;
+    if (tm_snapshot_take(registry, &snapshot) != TM_OK)
+        return "no snapshot";
+    for (size_t i = 0; i < tm_snapshot_family_count(snapshot); i++)
+        if (tm_snapshot_series_count(snapshot, i) != 0)
+            return tm_snapshot_family(snapshot, i)->name;
+    tm_snapshot_free(snapshot);
+    return NULL;
+}
+
+TEST(what_a_clear_hides_stays_hidden_in_a_child)
+{
+    series s = make();
+    assert_ok(tm_registry_clear(s.registry, NULL));
+    assert_null(shows_nothing(s.registry));
+    run_child(shows_nothing, s.registry);
+    tm_registry_free(s.registry);
+}
+
+static const char *has_dropped_nothing(void *registry)
+{
+    tm_registry_stats_t stats = TM_REGISTRY_STATS_INIT;
+    if (tm_registry_stats(registry, &stats) != TM_OK)
+        return "no stats";
+    return stats.dropped || stats.dropped_nan || stats.overflowed ? "drops of the parent are counted" : NULL;
+}
+
+TEST(the_drops_of_the_parent_are_not_the_child_s)
+{
+    tm_registry_options options = TM_REGISTRY_OPTIONS_INIT;
+    options.max_series_per_family = 1;
+    tm_registry *registry;
+    assert_ok(tm_registry_new(&options, &registry));
+    tm_gauge *gauge;
+    assert_ok(tm_count(registry, "c", 1, TM_LABELS("i", "1")));
+    assert_ok(tm_count(registry, "c", 1, TM_LABELS("i", "2")));
+    assert_status(tm_gauge_get(registry, "c", TM_NO_LABELS, &gauge), TM_ECONFLICT);
+    tm_gauge_add(gauge, 1);
+    assert_ok(tm_observe(registry, "h", (double)NAN, TM_NO_LABELS));
+    assert_int_equal(stats_of(registry).dropped, 2);
+    run_child(has_dropped_nothing, registry);
+    assert_int_equal(stats_of(registry).dropped, 2);
+    tm_registry_free(registry);
+}
+
+static const char *shards_are_reused(void *registry)
+{
+    tm_registry_stats_t stats = TM_REGISTRY_STATS_INIT;
+    if (tm_registry_stats(registry, &stats) != TM_OK)
+        return "no stats";
+    uint64_t before = stats.threads;
+    for (int i = 0; i < 5; i++) {
+        series s = make();
+        run_thread(record_in_thread, &s);
+        if (!shows(&s, 6, 5, 14, 2))
+            return "a thread of the child records wrongly";
+        tm_registry_free(s.registry);
+    }
+    if (tm_registry_stats(registry, &stats) != TM_OK)
+        return "no stats";
+    return stats.threads == before ? NULL : "the child made new shards though there were free ones";
+}
+
+typedef struct crowd {
+    tm_registry *registry;
+    pthread_barrier_t recorded;
+    pthread_barrier_t forked;
+} crowd;
+
+static void record_and_fork(void *ctx, size_t number)
+{
+    crowd *c = ctx;
+    assert_ok(tm_count(c->registry, "c", 1, TM_NO_LABELS));
+    pthread_barrier_wait(&c->recorded);
+    if (number == 0)
+        run_child(shards_are_reused, c->registry);
+    pthread_barrier_wait(&c->forked);
+}
+
+TEST(the_shards_of_threads_that_are_not_in_the_child_serve_its_own)
+{
+    enum { THREADS = 3 };
+    crowd c = {.registry = new_registry()};
+    pthread_barrier_init(&c.recorded, NULL, THREADS);
+    pthread_barrier_init(&c.forked, NULL, THREADS);
+    run_threads(THREADS, record_and_fork, &c);
+    assert_int_equal(tm_counter_value(counter_of(c.registry, "c", TM_NO_LABELS)), THREADS);
+    pthread_barrier_destroy(&c.recorded);
+    pthread_barrier_destroy(&c.forked);
+    tm_registry_free(c.registry);
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------------------- */
+
+static char calls[64];
+
+static void note_before(void *self)
+{
+    strncat(calls, self, 1);
+}
+
+static void note_after(void *self)
+{
+    strncat(calls, (const char *)self + 1, 1);
+}
+
+static const char *noted_in_child(void *ctx)
+{
+    (void)ctx;
+    return strcmp(calls, "BA34") == 0 && tm__incarnation() == 1 ? NULL : "the child's functions were called otherwise";
+}
+
+static void note_child(void *self)
+{
+    strncat(calls, (const char *)self + 2, 1);
+}
+
+TEST(nodes_are_called_newest_first_before_and_oldest_first_after)
+{
+    static char a[] = "A13";
+    static char b[] = "B24";
+    tm__fork_node older = {.before = note_before, .after = note_after, .child = note_child, .self = a};
+    tm__fork_node newer = {.before = note_before, .after = note_after, .child = note_child, .self = b};
+    tm__fork_node empty = {0};
+    assert_ok(tm__fork_register(&older));
+    assert_ok(tm__fork_register(&empty));
+    assert_ok(tm__fork_register(&newer));
+    assert_int_equal(tm__incarnation(), 0);
+    run_child(noted_in_child, NULL);
+    assert_string_equal(calls, "BA12");
+    assert_int_equal(tm__incarnation(), 0);
+    tm__fork_unregister(&older);
+    tm__fork_unregister(&empty);
+    tm__fork_unregister(&newer);
+    tm__fork_unregister(&newer);
+    calls[0] = '\0';
+    assert_int_equal(complaint_of_child(noted_in_child, NULL) == NULL, 0);
+    assert_string_equal(calls, "");
+}
+
+TEST_MAIN("fork", T(a_child_begins_at_zero_and_the_parent_goes_on), T(a_child_can_fork_again),
+          T(everything_works_in_a_child), T(a_child_of_a_cleared_registry_begins_at_zero),
+          T(what_a_clear_hides_stays_hidden_in_a_child), T(the_drops_of_the_parent_are_not_the_child_s),
+          T(the_shards_of_threads_that_are_not_in_the_child_serve_its_own),
+          T(nodes_are_called_newest_first_before_and_oldest_first_after))
