@@ -62,18 +62,19 @@ function(tm_limit_exports name is_core)
     set_target_properties(${name} PROPERTIES LINK_DEPENDS ${map})
 endfunction()
 
-# tm_add_store(NAME PACKAGE)
+# tm_add_store(NAME [PACKAGE])
 #
 # The store of src/store/NAME as the library taskermetrics_NAME, if pkg-config knows the package that it stands on. Its Lua
 # scripts are built in: FILE.lua as the C string tm__NAME_FILE_lua.
-function(tm_add_store name package)
+function(tm_add_store name)
+    set(package ${ARGV1})
     set(folder ${PROJECT_SOURCE_DIR}/src/store/${name})
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
     file(GLOB scripts CONFIGURE_DEPENDS ${folder}/*.lua)
-    if(sources AND PKG_CONFIG_FOUND)
+    if(package AND PKG_CONFIG_FOUND)
         pkg_check_modules(${package} ${package})
     endif()
-    if(NOT ${package}_FOUND)
+    if(package AND NOT ${package}_FOUND)
         message(STATUS "The ${name} store is left out: it needs ${package}")
         return()
     endif()
@@ -83,9 +84,11 @@ function(tm_add_store name package)
     endforeach()
     set(library taskermetrics_${name})
     tm_add_library(${library} SOURCES ${sources} LIBRARIES ${${package}_LIBRARIES})
-    target_include_directories(${library}_objects SYSTEM PRIVATE ${${package}_INCLUDE_DIRS})
-    target_compile_options(${library}_objects PRIVATE ${${package}_CFLAGS_OTHER})
-    target_link_directories(${library} PRIVATE ${${package}_LIBRARY_DIRS})
+    if(package)
+        target_include_directories(${library}_objects SYSTEM PRIVATE ${${package}_INCLUDE_DIRS})
+        target_compile_options(${library}_objects PRIVATE ${${package}_CFLAGS_OTHER})
+        target_link_directories(${library} PRIVATE ${${package}_LIBRARY_DIRS})
+    endif()
 
     # A program calls nothing of the store by name: it is linked all the same, and its constructor announces it.
     set_property(TARGET ${library} PROPERTY INTERFACE_LINK_OPTIONS

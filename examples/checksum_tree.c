@@ -160,6 +160,8 @@ static bool report(const tree_engine *engine)
     bool csv = write_snapshot(aggregate, TM_FORMAT_CSV, directory, "metrics.csv");
     bool text = print_snapshot(aggregate, TM_FORMAT_PROMETHEUS, stdout);
     tm_snapshot_free(aggregate);
+    if (json && csv)
+        fprintf(stderr, "the same in %s/metrics.json and %s/metrics.csv\n", directory, directory);
     return json && csv && text;
 }
 

@@ -38,15 +38,27 @@ typedef struct own_store {
     own_number *numbers;
 } own_store;
 
-static const unsigned char store_id[TM_STORE_ID_BYTES] = "the-only-content";
-
 /* ---- Families: the first description of a name holds ---- */
+
+static char printed(char c)
+{
+    return c == '.' ? '_' : c;
+}
+
+static bool print_alike(const char *a, const char *b)
+{
+    while (*a && printed(*a) == printed(*b)) {
+        a++;
+        b++;
+    }
+    return printed(*a) == printed(*b);
+}
 
 static const tm_family *find_family(const own_store *store, const char *name)
 {
     for (size_t i = 0; i < tm_snapshot_family_count(store->catalogue); i++) {
         const tm_family *family = tm_snapshot_family(store->catalogue, i);
-        if (strcmp(family->name, name) == 0)
+        if (print_alike(family->name, name))
             return family;
     }
     return NULL;
@@ -54,19 +66,19 @@ static const tm_family *find_family(const own_store *store, const char *name)
 
 static bool same_family(const tm_family *a, const tm_family *b)
 {
-    return a->type == b->type && a->aggregation == b->aggregation && strcmp(a->unit, b->unit) == 0 &&
-           a->bucket_count == b->bucket_count &&
+    return strcmp(a->name, b->name) == 0 && a->type == b->type && a->aggregation == b->aggregation &&
+           strcmp(a->unit, b->unit) == 0 && a->bucket_count == b->bucket_count &&
            (a->bucket_count == 0 || memcmp(a->buckets, b->buckets, a->bucket_count * sizeof *a->buckets) == 0);
 }
 
 /* Whether the numbers of a family can be taken. This store only adds, so the only gauges are sums. */
 static int admit_family(own_store *store, const tm_family *family)
 {
-    if (family->type == TM_TYPE_GAUGE && family->aggregation != TM_AGGREGATE_SUM)
-        return TM_EUNSUPPORTED;
     const tm_family *known = find_family(store, family->name);
     if (known)
         return same_family(known, family) ? TM_OK : TM_ECONFLICT;
+    if (family->type == TM_TYPE_GAUGE && family->aggregation != TM_AGGREGATE_SUM)
+        return TM_EUNSUPPORTED;
     size_t index;
     return tm_snapshot_add_family(store->catalogue, family, &index);
 }
@@ -125,6 +137,19 @@ static bool add_number(own_store *store, const own_instance *instance, const tm_
     return true;
 }
 
+static bool same_series(const own_number *a, const own_number *b)
+{
+    return a->family == b->family && a->labels_bytes == b->labels_bytes &&
+           memcmp(a->labels, b->labels, a->labels_bytes) == 0;
+}
+
+static bool is_double(const own_number *number)
+{
+    const tm_family *family = number->family;
+    return family->type == TM_TYPE_GAUGE ||
+           (family->type == TM_TYPE_HISTOGRAM && number->part == family->bucket_count + 1);
+}
+
 /* ---- apply: first make room for everything, which may fail, then take the numbers, which cannot ---- */
 
 /* Sees to it that a change has a place. TM_ENOMEM ends the batch; another status refuses this change. */
@@ -144,18 +169,41 @@ static bool make_room_for_all(own_store *store, const own_instance *instance, co
     return true;
 }
 
+/* Whether the total can be told when this number becomes `count`. */
+static bool fits(const own_store *store, const own_number *number, uint64_t count)
+{
+    uint64_t room = UINT64_MAX - count;
+    for (const own_number *other = store->numbers; other; other = other->next) {
+        if (other == number || other->part != number->part || !same_series(other, number))
+            continue;
+        if (other->value.u > room)
+            return false;
+        room -= other->value.u;
+    }
+    return true;
+}
+
+static int take_number(own_store *store, const own_instance *instance, const tm_change *change)
+{
+    int status = admit_family(store, change->family);
+    if (status != TM_OK)
+        return status;
+    own_number *number = find_number(store, instance, change);
+    if (!is_double(number) && !fits(store, number, change->value.u))
+        return TM_EOVERFLOW;
+    number->value = change->value;
+    return TM_OK;
+}
+
 static void take_numbers(own_store *store, own_instance *instance, const tm_batch *batch, tm_reply *reply)
 {
     instance->last_seq = batch->seq;
     instance->last_was_taken_whole = true;
     for (size_t i = 0; i < batch->change_count; i++) {
-        const tm_change *change = &batch->changes[i];
-        int refusal = admit_family(store, change->family);
-        if (refusal == TM_OK) {
-            find_number(store, instance, change)->value = change->value;
-        } else {
+        int status = take_number(store, instance, &batch->changes[i]);
+        if (status != TM_OK) {
             instance->last_was_taken_whole = false;
-            reply->refused(reply->ctx, i, refusal);
+            reply->refused(reply->ctx, i, status);
         }
     }
 }
@@ -165,7 +213,7 @@ static int tell_memory(const own_store *store, const own_instance *instance, tm_
 {
     int status = TM_OK;
     reply->answer = TM_ANSWER_RESYNC;
-    reply->memory = TM_MEMORY_VALUES;
+    reply->memory = instance->last_seq > 0 ? TM_MEMORY_VALUES : TM_MEMORY_NOTHING;
     reply->last_seq = instance->last_seq;
     for (const own_number *number = store->numbers; number && status == TM_OK; number = number->next)
         if (number->instance == instance && number->family->type != TM_TYPE_GAUGE)
@@ -206,7 +254,6 @@ static int own_apply(void *self, const tm_batch *batch, int64_t deadline_ns, tm_
 {
     own_store *store = self;
     (void)deadline_ns; /* nothing here waits for long */
-    memcpy(reply->store_id, store_id, sizeof store_id);
     reply->time_ms = (int64_t)time(NULL) * 1000;
     pthread_mutex_lock(&store->lock);
     int status = apply_locked(store, batch, reply);
@@ -216,25 +263,12 @@ static int own_apply(void *self, const tm_batch *batch, int64_t deadline_ns, tm_
 
 /* ---- read: a total is the sum over the instances ---- */
 
-static bool same_series(const own_number *a, const own_number *b)
-{
-    return a->family == b->family && a->labels_bytes == b->labels_bytes &&
-           memcmp(a->labels, b->labels, a->labels_bytes) == 0;
-}
-
 static bool begins_a_series(const own_store *store, const own_number *number)
 {
     const own_number *first = store->numbers;
     while (!same_series(first, number))
         first = first->next;
     return first == number;
-}
-
-static bool is_double(const own_number *number)
-{
-    const tm_family *family = number->family;
-    return family->type == TM_TYPE_GAUGE ||
-           (family->type == TM_TYPE_HISTOGRAM && number->part == family->bucket_count + 1);
 }
 
 static int read_series(const own_store *store, const own_number *one, size_t index, tm_snapshot *into)

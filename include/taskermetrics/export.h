@@ -16,7 +16,7 @@ typedef enum tm_format {
 typedef struct tm_export_options {
     size_t size;
     const char *prefix;    /* put in front of every metric name: [a-zA-Z_:][a-zA-Z0-9_:.]*; NULL for none */
-    const char *instance;  /* tm_export: adds the label instance="..."; NULL for none */
+    const char *instance;  /* tm_export: adds the label instance="...", at most 200 bytes of UTF-8; NULL for none */
     int64_t timestamp_ms;  /* the time in JSON and CSV, milliseconds since 1970; 0: when the snapshot was taken */
     int pretty;            /* JSON: not 0 indents */
     char csv_separator;    /* 0 means ','; else ';', '\t' or '|' */

@@ -50,7 +50,7 @@ static bool buckets_ok(const tm_family *family)
 
 int tm__family_check(const tm_family *family)
 {
-    if (!family)
+    if (!family || (family->size != 0 && family->size < sizeof *family))
         return TM_EINVAL;
     if (!tm__name_ok(family->name))
         return TM_ENAME;

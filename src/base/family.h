@@ -13,7 +13,7 @@
 #define TM__DEFAULT_BUCKET_COUNT 11
 extern const double tm__default_buckets[TM__DEFAULT_BUCKET_COUNT];
 
-/* TM_OK, TM_EINVAL (type, help, unit, buckets, aggregation) or TM_ENAME. */
+/* TM_OK, TM_EINVAL (NULL, size, type, help, unit, buckets, aggregation) or TM_ENAME. */
 TM__SHARED int tm__family_check(const tm_family *family);
 
 /* Copies a checked description into the arena and fills in what was left out: absent texts become "", a histogram gets

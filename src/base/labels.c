@@ -98,7 +98,8 @@ int tm__labels_write(tm_labels labels, tm__labels_text *out)
         if (!tm__label_name_ok(name, parts[i].name_len) || !value_ok(value, parts[i].value_len))
             return TM_ELABEL;
     }
-    return write_parts(parts, labels.count, out);
+    int status = write_parts(parts, labels.count, out);
+    return out->len > TM__LABELS_TEXT_MAX ? TM_ELABEL : status;
 }
 
 /* The length of the escaped value at `value`, up to its closing quote: the first that no odd number of backslashes
@@ -154,7 +155,7 @@ bool tm__labels_ok(const char *text, size_t len)
 {
     if (len == 0)
         return true;
-    if (len > TM__LABELS_TEXT_MAX)
+    if (len > sizeof((tm__labels_text *)NULL)->text)
         return false;
     const char *cursor = text;
     const char *end = text + len;
@@ -163,7 +164,7 @@ bool tm__labels_ok(const char *text, size_t len)
     tm__label label;
     while (cursor < end) {
         bool comma = *cursor == ',';
-        if (comma != (count > 0) || ++count > TM_LABELS_MAX || !tm__labels_next(&cursor, end, &label))
+        if (comma != (count > 0) || ++count > TM_LABELS_MAX + 1 || !tm__labels_next(&cursor, end, &label))
             return false;
         part now = {.name = label.name, .name_len = label.name_len};
         if (!tm__label_name_ok(label.name, label.name_len) || !escaped_value_ok(&label) ||

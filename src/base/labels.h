@@ -13,9 +13,13 @@
 /* A longer label set is refused, so a caller's array on the stack always suffices and recording allocates nothing. */
 #define TM__LABELS_TEXT_MAX 8192
 
+/* Beyond that there is always room for the label `instance`. */
+#define TM__INSTANCE_ROOM 512
+#define TM__INSTANCE_MAX 200 /* bytes in its value */
+
 typedef struct tm__labels_text {
     size_t len;
-    char text[TM__LABELS_TEXT_MAX];
+    char text[TM__LABELS_TEXT_MAX + TM__INSTANCE_ROOM];
 } tm__labels_text;
 
 /* Writes the canonical text. TM_ELABEL for bad or repeated names, bad values, too many or too long. */

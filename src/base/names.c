@@ -86,3 +86,46 @@ size_t tm__printed_name(const tm_family *family, char out[TM__PRINTED_MAX])
     out[len] = '\0';
     return len;
 }
+
+/* ---- sample names -------------------------------------------------------------------------------------------- */
+
+/* What stands behind a family's printed name in the names of its samples; bits of a set. OpenMetrics reserves _created. */
+static const char *const suffixes[] = {"", "_total", "_created", "_bucket", "_count", "_sum"};
+enum { PLAIN = 1, TOTAL = 2, CREATED = 4, BUCKET = 8, COUNT = 16, SUM = 32, SUFFIXES = 6 };
+
+static unsigned suffixes_of(tm_type type)
+{
+    return type == TM_TYPE_COUNTER ? PLAIN | TOTAL | CREATED
+           : type == TM_TYPE_GAUGE ? PLAIN
+                                   : PLAIN | CREATED | BUCKET | COUNT | SUM;
+}
+
+/* Whether some family prints this name: its own name, or what is left of this one without a suffix it uses. */
+static bool sample_name_taken(char *name, size_t len, tm__find_printed *find, const void *ctx)
+{
+    for (size_t i = 0; i < SUFFIXES; i++) {
+        size_t suffix_len = strlen(suffixes[i]);
+        if (!ends_with(name, len, suffixes[i], suffix_len))
+            continue;
+        char cut = name[len - suffix_len];
+        name[len - suffix_len] = '\0';
+        const tm_family *other = find(ctx, name);
+        name[len - suffix_len] = cut;
+        if (other && suffixes_of(other->type) & 1u << i)
+            return true;
+    }
+    return false;
+}
+
+bool tm__sample_names_taken(const tm_family *family, tm__find_printed *find, const void *ctx)
+{
+    char name[TM__PRINTED_MAX + 16];
+    size_t len = tm__printed_name(family, name);
+    for (size_t i = 0; i < SUFFIXES; i++) {
+        size_t suffix_len = strlen(suffixes[i]);
+        memcpy(name + len, suffixes[i], suffix_len + 1);
+        if (suffixes_of(family->type) & 1u << i && sample_name_taken(name, len + suffix_len, find, ctx))
+            return true;
+    }
+    return false;
+}

@@ -66,9 +66,9 @@ enum {
     FRACTION_BITS_MAX = (int)(8 * sizeof(fraction)) - 6, /* two more for quarters of the last place, four for the ten */
 };
 
-/* Adds the shortest digits that only this double is read from, by exact arithmetic: digit after digit, until what is left
- * of the fraction, or lacks to the next digit, is less than half the distance to the neighbouring double (Steele and
- * White 1990). A last digit is never 9 + 1: the step before it would have been the last.
+/* Adds the shortest digits that only this double is read from, by exact arithmetic: digit after digit, until what is
+ * left of the fraction, or lacks to the next digit, is less than half the distance to the neighbouring double (Steele
+ * and White 1990). A last digit is never 9 + 1: the step before it would have been the last.
  * rest, half_below, half_above: the fraction and those halves, in units of 2^-bits. */
 static void add_fraction_digits(decimal *d, fraction rest, fraction half_below, fraction half_above, int bits)
 {
@@ -93,7 +93,7 @@ static void add_fraction_digits(decimal *d, fraction rest, fraction half_below, 
     }
 }
 
-/* Only for values below INTEGER_LIMIT that are no integers; false if the value is too small for the fraction to hold. */
+/* Only for values below INTEGER_LIMIT that are no integers; false if the value is too small for a fraction to hold. */
 static bool decimal_of_fraction(double value, decimal *d)
 {
     uint64_t bits;

@@ -67,6 +67,18 @@ int tm__table_init(tm__table *table, ck_hs_hash_cb_t *hash, ck_hs_compare_cb_t *
     return table->ready ? TM_OK : TM_ENOMEM;
 }
 
+/* ck_hs grows when it is half full. */
+int tm__table_reserve(tm__table *table, size_t count)
+{
+    size_t capacity = INITIAL_CAPACITY;
+    while (capacity / 2 <= count && capacity <= SIZE_MAX / 4)
+        capacity *= 2;
+    working_on = table;
+    if (capacity == INITIAL_CAPACITY || ck_hs_grow(&table->set, (unsigned long)capacity))
+        return TM_OK;
+    return TM_ENOMEM;
+}
+
 void tm__table_free(tm__table *table)
 {
     if (!table->ready)

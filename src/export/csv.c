@@ -137,7 +137,8 @@ static char *put_quoted(char *at, const tm__label *label)
     return at;
 }
 
-/* Puts a value at `at` and returns its end. Takes at most twice the value and three bytes. */
+/* Puts a value at `at` and returns its end. Takes no more room than the label has in its canonical text: a quote is two
+ * bytes there too, and name="" is longer than "'". */
 static char *put_value(const csv *c, char *at, const tm__label *label)
 {
     if (!is_plain(c, label->value, label->value_len))
@@ -156,7 +157,7 @@ static int fill_cells(csv *c, const tm_series *series)
     tm__label label;
     bool have_label = tm__labels_next(&cursor, last, &label);
     c->cells.len = 0;
-    if (!tm__buffer_reserve(&c->cells, column_count(c) + 2 * series->labels_bytes + 2))
+    if (!tm__buffer_reserve(&c->cells, column_count(c) + series->labels_bytes + 2))
         return TM_ENOMEM;
     char *at = c->cells.data;
     for (size_t i = 0; i < column_count(c); i++) {

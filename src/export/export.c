@@ -26,8 +26,7 @@ const char *tm_format_content_type(tm_format format)
     return found ? found->content_type : NULL;
 }
 
-/* Checks what the caller gave and fills in what was left out. */
-static int check_options(tm_format format, const tm_export_options *given, tm_sink sink, tm_export_options *out)
+int tm__export_check_options(tm_format format, const tm_export_options *given, tm_sink sink, tm_export_options *out)
 {
     if (!find_format(format) || !sink || (given && given->size != 0 && given->size < sizeof *given))
         return TM_EINVAL;
@@ -39,7 +38,8 @@ static int check_options(tm_format format, const tm_export_options *given, tm_si
     if (out->instance && !out->instance[0])
         out->instance = NULL;
     tm__labels_text text;
-    if (out->instance && tm__labels_insert("", 0, "instance", out->instance, &text) != TM_OK)
+    if (out->instance && (strlen(out->instance) > TM__INSTANCE_MAX ||
+                          tm__labels_insert("", 0, "instance", out->instance, &text) != TM_OK))
         return TM_ELABEL;
     if (!out->csv_separator)
         out->csv_separator = ',';
@@ -52,7 +52,7 @@ int tm_snapshot_export(const tm_snapshot *snapshot, tm_format format, const tm_e
                        void *ctx)
 {
     tm_export_options checked;
-    int status = snapshot ? check_options(format, options, sink, &checked) : TM_EINVAL;
+    int status = snapshot ? tm__export_check_options(format, options, sink, &checked) : TM_EINVAL;
     if (status != TM_OK)
         return status;
     tm__export *e = malloc(sizeof *e);

@@ -27,6 +27,9 @@ typedef struct tm__export {
     char bytes[TM__EXPORT_BYTES]; /* the writer's */
 } tm__export;
 
+/* Checks what the caller gave and fills in what was left out. TM_EINVAL, TM_ENAME, TM_ELABEL. */
+int tm__export_check_options(tm_format format, const tm_export_options *given, tm_sink sink, tm_export_options *out);
+
 /* The formats. TM_ELABEL, TM_ENOMEM; what the sink refused is found at the end, by the caller. */
 int tm__export_prometheus(tm__export *e);
 int tm__export_openmetrics(tm__export *e);

@@ -1,4 +1,4 @@
-/* JSON: one object a series, in an array for each type. What JSON has no number for is a string: "NaN" "+Inf" "-Inf". */
+/* JSON: one object a series, in an array for each type. What is no number there is a string: "NaN", "+Inf", "-Inf". */
 #include "export/export.h"
 
 #include <math.h>

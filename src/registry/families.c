@@ -162,7 +162,7 @@ int tm__family_make(tm_registry *registry, const tm_family *description, tm__fam
 
 int tm_describe(tm_registry *registry, const tm_family *family)
 {
-    if (!registry || !family || (family->size != 0 && family->size < sizeof *family))
+    if (!registry)
         return TM_EINVAL;
     tm__family *made = NULL;
     pthread_mutex_lock(&registry->create_lock);

@@ -5,7 +5,6 @@
 #include <taskermetrics/snapshot.h>
 
 #include "base/arena.h"
-#include "base/shared.h"
 
 typedef struct tm__snapshot_series {
     const char *labels; /* canonical, not NUL-terminated */
@@ -33,11 +32,11 @@ struct tm_snapshot {
 
 /* Adds a family whose description and printed name the snapshot borrows, with room for `series_capacity` series.
  * NULL if there is no memory. Valid until the next family is added. */
-TM__SHARED tm__snapshot_family *tm__snapshot_borrow_family(tm_snapshot *snapshot, const tm_family *info, const char *printed,
+tm__snapshot_family *tm__snapshot_borrow_family(tm_snapshot *snapshot, const tm_family *info, const char *printed,
                                                 size_t series_capacity);
 
 /* Adds a series; labels and values are borrowed. NULL if there is no memory. */
-TM__SHARED tm__snapshot_series *tm__snapshot_borrow_series(tm__snapshot_family *family, const char *labels, size_t labels_len,
+tm__snapshot_series *tm__snapshot_borrow_series(tm__snapshot_family *family, const char *labels, size_t labels_len,
                                                 const tm_number *values);
 
 #endif

@@ -34,9 +34,8 @@ static int find_or_add_family(tm__ledger *ledger, const tm_family *family, tm__l
     *out = tm__ledger_find_family(ledger, family->name);
     if (*out)
         return tm__family_same(&(*out)->info, family) ? TM_OK : TM_ECONFLICT;
-    char printed[TM__PRINTED_MAX];
-    tm__printed_name(family, printed);
-    return tm__ledger_find_printed(ledger, printed) ? TM_ECONFLICT : tm__ledger_add_family(ledger, family, out);
+    bool taken = tm__ledger_has_samples_like(ledger, family);
+    return taken ? TM_ECONFLICT : tm__ledger_add_family(ledger, family, out);
 }
 
 static int find_or_add_series(tm__ledger *ledger, tm__ledger_family *family, const tm_change *change,

@@ -129,9 +129,8 @@ static void take_buckets(reader *r, tm__arena *arena, tm_family *out)
 
 static void add_family(reader *r, tm__ledger *ledger, const tm_family *family)
 {
-    char printed[TM__PRINTED_MAX];
-    bool is_new = tm__family_check(family) == TM_OK && tm__printed_name(family, printed) > 0 &&
-                  !tm__ledger_find_family(ledger, family->name) && !tm__ledger_find_printed(ledger, printed);
+    bool is_new = tm__family_check(family) == TM_OK && !tm__ledger_find_family(ledger, family->name) &&
+                  !tm__ledger_has_samples_like(ledger, family);
     tm__ledger_family *added;
     if (!is_new)
         fail(r, TM_ECORRUPT);
@@ -189,7 +188,12 @@ static void take_series(reader *r, tm__ledger *ledger)
     }
     for (tm__ledger_family *family = ledger->families; family; family = family->next)
         families[family->index] = family;
-    for (size_t count = take_count(r, 2); count > 0 && r->status == TM_OK; count--)
+    size_t count = take_count(r, 2);
+    /* Real series take more than this; a count that is only claimed gets no more memory than its bytes are worth. */
+    size_t likely = count < left(r) / 16 ? count : left(r) / 16;
+    if (tm__table_reserve(&ledger->by_labels, likely) != TM_OK)
+        fail(r, TM_ENOMEM);
+    for (; count > 0 && r->status == TM_OK; count--)
         take_one_series(r, ledger, families);
     free(families);
 }

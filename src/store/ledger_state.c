@@ -48,7 +48,8 @@ static bool same_series(const void *series, const void *key)
 {
     const tm__ledger_series *a = series;
     const tm__ledger_series *b = key;
-    return a->family == b->family && a->labels_len == b->labels_len && memcmp(a->labels, b->labels, a->labels_len) == 0;
+    return a->hash == b->hash && a->family == b->family && a->labels_len == b->labels_len &&
+           memcmp(a->labels, b->labels, a->labels_len) == 0;
 }
 
 static unsigned long instance_hash(const void *instance, unsigned long seed)
@@ -137,11 +138,23 @@ tm__ledger_family *tm__ledger_find_printed(const tm__ledger *ledger, const char 
     return tm__table_get(&ledger->by_printed, hash_text(printed), &key);
 }
 
+static const tm_family *find_printed_info(const void *ledger, const char *printed)
+{
+    const tm__ledger_family *found = tm__ledger_find_printed(ledger, printed);
+    return found ? &found->info : NULL;
+}
+
+bool tm__ledger_has_samples_like(const tm__ledger *ledger, const tm_family *family)
+{
+    return tm__sample_names_taken(family, find_printed_info, ledger);
+}
+
 tm__ledger_series *tm__ledger_find_series(const tm__ledger *ledger, tm__ledger_family *family, const char *labels,
                                           size_t labels_len)
 {
-    tm__ledger_series key = {.family = family, .labels = labels, .labels_len = labels_len};
-    return tm__table_get(&ledger->by_labels, tm__series_hash(family->name_hash, labels, labels_len), &key);
+    uint64_t hash = tm__series_hash(family->name_hash, labels, labels_len);
+    tm__ledger_series key = {.family = family, .hash = hash, .labels = labels, .labels_len = labels_len};
+    return tm__table_get(&ledger->by_labels, hash, &key);
 }
 
 tm__ledger_instance *tm__ledger_find_instance(const tm__ledger *ledger, const char *name)
@@ -284,6 +297,8 @@ int tm__held_add(tm__held_list *list, tm__ledger_series *series, tm__held **out)
 static int index_list(tm__held_list *list)
 {
     int status = tm__table_init(&list->by_series, held_hash, same_held);
+    if (status == TM_OK)
+        status = tm__table_reserve(&list->by_series, list->count);
     for (tm__held *held = list->first; held && status == TM_OK; held = held->next)
         status = tm__table_put(&list->by_series, held->series->hash, held);
     if (status != TM_OK)

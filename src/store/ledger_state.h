@@ -100,8 +100,11 @@ tm__ledger_instance *tm__ledger_find_instance(const tm__ledger *ledger, const ch
  * alone would take for one without a description of its buckets. TM_ENOMEM. */
 int tm__ledger_copy_family(const tm_family *family, tm__arena *arena, tm_family *out);
 
-/* Add what is not there yet, at the end of its list. A family must have been checked; neither its name nor its printed
- * name may be there. TM_ENOMEM: nothing was added. */
+/* Whether a family of the ledger prints samples of a name that this one would print too. */
+bool tm__ledger_has_samples_like(const tm__ledger *ledger, const tm_family *family);
+
+/* Add what is not there yet, at the end of its list. A family must have been checked; neither its name nor its samples'
+ * names may be there. TM_ENOMEM: nothing was added. */
 int tm__ledger_add_family(tm__ledger *ledger, const tm_family *family, tm__ledger_family **out);
 int tm__ledger_add_series(tm__ledger *ledger, tm__ledger_family *family, const char *labels, size_t labels_len,
                           tm__ledger_series **out);

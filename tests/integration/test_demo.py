@@ -310,7 +310,7 @@ def progress_is_shown_on_a_terminal_only():
         process.wait()
         os.close(master)
     _, summary = checksum_tree(plain_tree())
-    assert "\r" not in summary and "\x1b" not in summary and summary.count("\n") == 1, summary
+    assert "\r" not in summary and "\x1b" not in summary and summary.count("\n") == 2, summary
 
 
 # ---- Failures ----

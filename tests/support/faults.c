@@ -21,6 +21,7 @@ static size_t bytes_to_write;
 static faults_moment moment_to_exit;
 
 static atomic_long calls_left; /* 1: the next call meets the fault; 0 or less: none does */
+static atomic_bool paused;
 static atomic_bool happened;
 static const char *_Atomic function_that_failed;
 
@@ -29,6 +30,7 @@ static const char *_Atomic function_that_failed;
 static void arm(fault what, size_t n)
 {
     kind = what;
+    atomic_store(&paused, false);
     atomic_store(&happened, false);
     atomic_store(&function_that_failed, "none");
     atomic_store_explicit(&calls_left, (long)n, memory_order_release);
@@ -84,6 +86,16 @@ void faults_off(void)
     atomic_store(&calls_left, 0);
 }
 
+void faults_pause(void)
+{
+    atomic_store(&paused, true);
+}
+
+void faults_resume(void)
+{
+    atomic_store(&paused, false);
+}
+
 bool faults_happened(void)
 {
     return atomic_load(&happened);
@@ -99,8 +111,9 @@ const char *faults_function(void)
 /* What the call that is being made meets. */
 static fault meet(const char *function, bool is_allocation)
 {
-    if (atomic_load_explicit(&calls_left, memory_order_acquire) <= 0 || is_allocation != (kind == FAIL_ALLOCATION) ||
-        (only && strcmp(only, function) != 0) || atomic_fetch_sub(&calls_left, 1) != 1)
+    if (atomic_load_explicit(&calls_left, memory_order_acquire) <= 0 || atomic_load(&paused) ||
+        is_allocation != (kind == FAIL_ALLOCATION) || (only && strcmp(only, function) != 0) ||
+        atomic_fetch_sub(&calls_left, 1) != 1)
         return NONE;
     atomic_store(&function_that_failed, function);
     atomic_store(&happened, true);

@@ -33,6 +33,10 @@ enum { FAULTS_EXIT = 99 };
 typedef enum faults_moment { FAULTS_BEFORE, FAULTS_HALFWAY, FAULTS_AFTER } faults_moment;
 void faults_exit_at(size_t n, faults_moment moment);
 
+/* Between these, calls neither fail nor count: for what a test prepares. */
+void faults_pause(void);
+void faults_resume(void);
+
 /* Nothing fails any more; whether something did, and which function it was, can still be asked. */
 void faults_off(void);
 bool faults_happened(void);

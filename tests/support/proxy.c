@@ -37,6 +37,7 @@ struct proxy {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     proxy_fault fault;
+    size_t passing; /* requests before the first that suffers */
     size_t fault_requests;
     size_t amount;
     size_t requests;
@@ -115,10 +116,13 @@ static void begin_request(proxy *p, pair *l)
 {
     pthread_mutex_lock(&p->mutex);
     p->requests++;
-    l->fault = p->fault_requests > 0 ? p->fault : PROXY_PASS;
+    bool suffers = p->passing == 0 && p->fault_requests > 0;
+    l->fault = suffers ? p->fault : PROXY_PASS;
     l->amount = p->amount;
-    if (p->fault_requests > 0)
+    if (suffers)
         p->fault_requests--;
+    if (p->passing > 0)
+        p->passing--;
     pthread_mutex_unlock(&p->mutex);
     l->in_request = true;
 }
@@ -317,7 +321,13 @@ const char *proxy_address(const proxy *p)
 
 void proxy_set_fault(proxy *p, proxy_fault fault, size_t requests, size_t amount)
 {
+    proxy_set_fault_after(p, 0, fault, requests, amount);
+}
+
+void proxy_set_fault_after(proxy *p, size_t passing, proxy_fault fault, size_t requests, size_t amount)
+{
     pthread_mutex_lock(&p->mutex);
+    p->passing = passing;
     p->fault = fault;
     p->fault_requests = requests;
     p->amount = amount;

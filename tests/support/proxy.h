@@ -29,6 +29,9 @@ const char *proxy_address(const proxy *p);
 /* The next `requests` requests suffer the fault, then all pass. */
 void proxy_set_fault(proxy *p, proxy_fault fault, size_t requests, size_t amount);
 
+/* The same, but so many requests pass before the fault begins. */
+void proxy_set_fault_after(proxy *p, size_t passing, proxy_fault fault, size_t requests, size_t amount);
+
 /* How many requests have come so far. */
 size_t proxy_request_count(proxy *p);
 

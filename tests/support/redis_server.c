@@ -231,13 +231,6 @@ redis_server *redis_server_start(const char *const *options)
     return server;
 }
 
-redis_server *redis_server_start_busy(const char *const *options)
-{
-    redis_server *server = new_server(options);
-    start(server, false);
-    return server;
-}
-
 static void end_process(redis_server *server)
 {
     if (server->pid == 0)
@@ -259,6 +252,12 @@ void redis_server_restart(redis_server *server)
 {
     end_process(server);
     start(server, true);
+}
+
+void redis_server_restart_busy(redis_server *server)
+{
+    end_process(server);
+    start(server, false);
 }
 
 void redis_server_pause(redis_server *server)

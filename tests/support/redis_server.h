@@ -18,12 +18,16 @@ redis_server *redis_server_start(const char *const *options);
 #define REDIS_OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define REDIS_PLAIN ((const char *const[]){NULL})
 
-/* Starts it, but waits only until it listens. */
-redis_server *redis_server_start_busy(const char *const *options);
+/* Kills it; what it held is gone, but for what it was told to save. */
+void redis_server_stop(redis_server *server);
 
-void redis_server_stop(redis_server *server);   /* kills it; what it held is gone */
-void redis_server_restart(redis_server *server); /* the same address and options */
-void redis_server_pause(redis_server *server);  /* SIGSTOP, until redis_server_resume */
+/* Kills it and starts it again, with the same address and options; loads what was saved. The second waits only until it
+ * listens. */
+void redis_server_restart(redis_server *server);
+void redis_server_restart_busy(redis_server *server);
+
+/* SIGSTOP, until redis_server_resume. */
+void redis_server_pause(redis_server *server);
 void redis_server_resume(redis_server *server);
 
 /* "redis+unix:///...?ns=test" and "redis://127.0.0.1:port/0?ns=test"; a new string each time, freed with free. */

@@ -10,7 +10,8 @@ tm_snapshot *new_snapshot(int64_t time_ms);
 size_t add_family(tm_snapshot *snapshot, tm_family family);
 
 /* FAMILY("name", TM_TYPE_COUNTER, .unit = "bytes"): a description. */
-#define FAMILY(name_, type_, ...) ((tm_family){.size = sizeof(tm_family), .name = (name_), .type = (type_), __VA_ARGS__})
+#define FAMILY(name_, type_, ...) \
+    ((tm_family){.size = sizeof(tm_family), .name = (name_), .type = (type_), __VA_ARGS__})
 
 /* Each adds a series to the family at `place`. */
 void add_counter(tm_snapshot *snapshot, size_t place, tm_labels labels, uint64_t value);

@@ -3,6 +3,17 @@
 #define TM_TESTS_THREADS_H
 
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* For threads other than the first, in which cmocka's assertions do not work: ends the test program. */
+#define must(condition)                                                               \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                                  \
+        }                                                                             \
+    } while (0)
 
 /* Runs work(ctx, 0) to work(ctx, count - 1), each in a thread of its own, all at once, and waits for them. */
 void run_threads(size_t count, void (*work)(void *ctx, size_t number), void *ctx);

@@ -50,13 +50,13 @@ static void record_late(void *counter)
 {
     tm_counter_inc(counter);
     if (--rounds_left > 0)
-        assert_int_equal(pthread_setspecific(late_key, counter), 0);
+        must(pthread_setspecific(late_key, counter) == 0);
 }
 
 static void record_now_and_late(void *counter)
 {
     tm_counter_inc(counter);
-    assert_int_equal(pthread_setspecific(late_key, counter), 0);
+    must(pthread_setspecific(late_key, counter) == 0);
 }
 
 TEST(a_destructor_that_records_after_the_shard_went_back_counts)

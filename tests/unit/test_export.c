@@ -1,6 +1,7 @@
 /* Export apart from what the golden files show: options, sinks that refuse, memory that runs out, sizes. */
 #include <stdbool.h>
 
+#include "base/labels.h"
 #include "faults.h"
 #include "snapshots.h"
 #include "test.h"
@@ -229,9 +230,10 @@ TEST(families_without_series_or_help_say_no_more_than_needed)
     add_counter(snapshot, used, TM_NO_LABELS, 1);
     assert_exported(snapshot, TM_FORMAT_PROMETHEUS, NULL, "# TYPE used_total counter\nused_total 1\n");
     assert_exported(snapshot, TM_FORMAT_OPENMETRICS, NULL, "# TYPE used counter\nused_total 1\n# EOF\n");
-    assert_exported(snapshot, TM_FORMAT_JSON, NULL,
-                    "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[{\"name\":\"used\",\"labels\":"
-                    "{},\"value\":1}],\"gauges\":[],\"histograms\":[]}}\n");
+    assert_exported(
+        snapshot, TM_FORMAT_JSON, NULL,
+        "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[{\"name\":\"used\",\"labels\":"
+        "{},\"value\":1}],\"gauges\":[],\"histograms\":[]}}\n");
     assert_exported(snapshot, TM_FORMAT_CSV, NULL,
                     "timestamp,name,type,value\r\n1970-01-01T00:00:00.000Z,used,counter,1\r\n");
     tm_snapshot_free(snapshot);
@@ -240,18 +242,19 @@ TEST(families_without_series_or_help_say_no_more_than_needed)
 TEST(buckets_never_fall_even_if_their_sum_overflows)
 {
     tm_snapshot *snapshot = new_snapshot(0);
-    size_t h = add_family(
-        snapshot, FAMILY("h", TM_TYPE_HISTOGRAM, .buckets = (const double[]){1, 2}, .bucket_count = 2));
+    size_t h =
+        add_family(snapshot, FAMILY("h", TM_TYPE_HISTOGRAM, .buckets = (const double[]){1, 2}, .bucket_count = 2));
     add_histogram(snapshot, h, TM_NO_LABELS, 1, COUNTS(UINT64_MAX - 1, 5, 7));
     assert_exported(snapshot, TM_FORMAT_PROMETHEUS, NULL,
                     "# TYPE h histogram\nh_bucket{le=\"1\"} 18446744073709551614\nh_bucket{le=\"2\"} "
                     "18446744073709551615\nh_bucket{le=\"+Inf\"} 18446744073709551615\nh_sum 1\nh_count "
                     "18446744073709551615\n");
-    assert_exported(snapshot, TM_FORMAT_JSON, NULL,
-                    "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[],\"gauges\":[],\"histograms\":"
-                    "[{\"name\":\"h\",\"labels\":{},\"count\":18446744073709551615,\"sum\":1,\"buckets\":[{\"le\":1,"
-                    "\"count\":18446744073709551614},{\"le\":2,\"count\":18446744073709551615},{\"le\":\"+Inf\",\"count\":"
-                    "18446744073709551615}]}]}}\n");
+    assert_exported(
+        snapshot, TM_FORMAT_JSON, NULL,
+        "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[],\"gauges\":[],\"histograms\":"
+        "[{\"name\":\"h\",\"labels\":{},\"count\":18446744073709551615,\"sum\":1,\"buckets\":[{\"le\":1,"
+        "\"count\":18446744073709551614},{\"le\":2,\"count\":18446744073709551615},{\"le\":\"+Inf\",\"count\":"
+        "18446744073709551615}]}]}}\n");
     tm_snapshot_free(snapshot);
 }
 
@@ -266,13 +269,15 @@ TEST(texts_larger_than_any_buffer_pass_whole)
     add_gauge(snapshot, g, TM_LABELS("a", value), 1);
 
     test_text text = exported(snapshot, TM_FORMAT_PROMETHEUS, NULL);
-    assert_int_equal(text.len, strlen("# HELP g \n# TYPE g gauge\ng{a=\"\"} 1\n") + 2 * 65535 + 2 * (TM_VALUE_MAX - 100));
+    assert_int_equal(text.len,
+                     strlen("# HELP g \n# TYPE g gauge\ng{a=\"\"} 1\n") + 2 * 65535 + 2 * (TM_VALUE_MAX - 100));
     text_free(&text);
     text = exported(snapshot, TM_FORMAT_JSON, NULL);
-    assert_int_equal(text.len, strlen("{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[],\"gauges\":"
-                                      "[{\"name\":\"g\",\"labels\":{\"a\":\"\"},\"value\":1,\"help\":\"\"}],"
-                                      "\"histograms\":[]}}\n") +
-                                   2 * 65535 + 2 * (TM_VALUE_MAX - 100));
+    assert_int_equal(text.len,
+                     strlen("{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[],\"gauges\":"
+                            "[{\"name\":\"g\",\"labels\":{\"a\":\"\"},\"value\":1,\"help\":\"\"}],"
+                            "\"histograms\":[]}}\n") +
+                         2 * 65535 + 2 * (TM_VALUE_MAX - 100));
     text_free(&text);
     text = exported(snapshot, TM_FORMAT_CSV, OPTIONS(.csv_no_header = 1));
     assert_int_equal(text.len, strlen("1970-01-01T00:00:00.000Z,g,gauge,1,\"\"\r\n") + 2 * (TM_VALUE_MAX - 100));
@@ -290,8 +295,7 @@ TEST(many_buckets_and_columns_are_all_there)
     for (size_t i = 0; i <= TM_BUCKETS_MAX; i++)
         counts[i] = 1;
     tm_snapshot *snapshot = new_snapshot(0);
-    size_t h = add_family(
-        snapshot, FAMILY("h", TM_TYPE_HISTOGRAM, .buckets = bounds, .bucket_count = TM_BUCKETS_MAX));
+    size_t h = add_family(snapshot, FAMILY("h", TM_TYPE_HISTOGRAM, .buckets = bounds, .bucket_count = TM_BUCKETS_MAX));
     for (int i = 99; i >= 0; i--) {
         char name[16];
         snprintf(name, sizeof name, "n%02d", i);
@@ -312,22 +316,27 @@ TEST(many_buckets_and_columns_are_all_there)
     tm_snapshot_free(snapshot);
 }
 
-TEST(labels_without_room_for_the_instance_are_an_error)
+/* Two values that together are as long as labels may be: a="" and ,b="" take the rest. */
+TEST(the_longest_labels_have_room_for_the_instance)
 {
     static char value[TM_VALUE_MAX + 1];
     memset(value, 'v', TM_VALUE_MAX);
     tm_snapshot *snapshot = new_snapshot(0);
     size_t g = add_family(snapshot, FAMILY("g", TM_TYPE_GAUGE, .help = ""));
-    add_gauge(snapshot, g, TM_LABELS("a", value, "b", value + 100), 1);
-    char instance[101];
-    memset(instance, 'i', 100);
-    instance[100] = '\0';
+    add_gauge(snapshot, g, TM_LABELS("a", value, "instance", value + 18), 1);
+    char instance[TM__INSTANCE_MAX + 2];
+    memset(instance, 'i', sizeof instance);
+    instance[TM__INSTANCE_MAX] = '\0';
     for (size_t f = 0; f < FORMATS; f++) {
         test_text text = {0};
-        assert_status(tm_snapshot_export(snapshot, all_formats[f], OPTIONS(.instance = instance), text_sink, &text),
-                      TM_ELABEL);
+        assert_ok(tm_snapshot_export(snapshot, all_formats[f], OPTIONS(.instance = instance), text_sink, &text));
+        assert_non_null(strstr(text.data, "exported_instance"));
         text_free(&text);
     }
+    instance[TM__INSTANCE_MAX] = 'i';
+    instance[TM__INSTANCE_MAX + 1] = '\0';
+    assert_status(tm_snapshot_export(snapshot, TM_FORMAT_CSV, OPTIONS(.instance = instance), text_sink, NULL),
+                  TM_ELABEL);
     tm_snapshot_free(snapshot);
 }
 
@@ -402,8 +411,7 @@ TEST_MAIN("export", T(formats_have_content_types), T(missing_arguments_are_refus
           T(the_longest_prefix_and_names_are_printed_whole), T(csv_has_its_separator_and_its_header_as_told),
           T(a_formula_with_a_tab_is_disarmed_between_quotes_too), T(times_are_dates_of_the_calendar),
           T(a_senseless_clock_gives_the_nearest_date), T(the_time_given_goes_before_that_of_the_snapshot),
-          T(families_without_series_or_help_say_no_more_than_needed),
-          T(buckets_never_fall_even_if_their_sum_overflows), T(texts_larger_than_any_buffer_pass_whole),
-          T(many_buckets_and_columns_are_all_there), T(labels_without_room_for_the_instance_are_an_error),
-          T(a_sink_that_refuses_is_not_called_again), T(memory_that_runs_out_is_an_error_and_no_leak),
-          T(memory_does_not_grow_with_the_snapshot))
+          T(families_without_series_or_help_say_no_more_than_needed), T(buckets_never_fall_even_if_their_sum_overflows),
+          T(texts_larger_than_any_buffer_pass_whole), T(many_buckets_and_columns_are_all_there),
+          T(the_longest_labels_have_room_for_the_instance), T(a_sink_that_refuses_is_not_called_again),
+          T(memory_that_runs_out_is_an_error_and_no_leak), T(memory_does_not_grow_with_the_snapshot))

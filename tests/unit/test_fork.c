@@ -10,12 +10,13 @@
 #include "test.h"
 #include "threads.h"
 
-/* ThreadSanitizer would end a child that starts threads if its parent had some. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void)
-{
-    return "die_after_fork=0";
-}
+#if defined(__SANITIZE_THREAD__)
+#define WITH_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#define WITH_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define WITH_THREAD_SANITIZER 0
+#endif
 
 typedef struct series {
     tm_registry *registry;
@@ -211,16 +212,18 @@ typedef struct crowd {
 static void record_and_fork(void *ctx, size_t number)
 {
     crowd *c = ctx;
-    assert_ok(tm_count(c->registry, "c", 1, TM_NO_LABELS));
+    must(tm_count(c->registry, "c", 1, TM_NO_LABELS) == TM_OK);
     pthread_barrier_wait(&c->recorded);
     if (number == 0)
-        run_child(shards_are_reused, c->registry);
+        must(complaint_of_child(shards_are_reused, c->registry) == NULL);
     pthread_barrier_wait(&c->forked);
 }
 
 TEST(the_shards_of_threads_that_are_not_in_the_child_serve_its_own)
 {
     enum { THREADS = 3 };
+    if (WITH_THREAD_SANITIZER)
+        skip(); /* it ends a child that starts threads when its parent had some */
     crowd c = {.registry = new_registry()};
     pthread_barrier_init(&c.recorded, NULL, THREADS);
     pthread_barrier_init(&c.forked, NULL, THREADS);

@@ -33,9 +33,9 @@ static void build_typical(tm_snapshot *s)
     add_histogram(s, duration, TM_LABELS("task_name", "checksum"), 1234.5678,
                   COUNTS(1, 20, 300, 4000, 300, 0, 0, 0, 7, 80, 2, 1));
     add_histogram(s, duration, TM_NO_LABELS, 0, COUNTS(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
-    size_t size = add_family(s, FAMILY("tasker.file.size_bytes", TM_TYPE_HISTOGRAM, .unit = "bytes",
-                                       .help = "Sizes of files.", .buckets = (const double[]){1024, 1048576},
-                                       .bucket_count = 2));
+    size_t size =
+        add_family(s, FAMILY("tasker.file.size_bytes", TM_TYPE_HISTOGRAM, .unit = "bytes", .help = "Sizes of files.",
+                             .buckets = (const double[]){1024, 1048576}, .bucket_count = 2));
     add_histogram(s, size, TM_LABELS("kind", "header"), 5e9, COUNTS(3, 2, 1));
 }
 
@@ -48,16 +48,54 @@ static void build_hostile(tm_snapshot *s)
     size_t one = add_family(s, FAMILY("one_unit_and_no_dots_total", TM_TYPE_COUNTER, .help = "=1+1"));
     add_counter(s, one, TM_LABELS("a_label", "", "zz", "="), 1);
     static const char *const values[] = {
-        "\"", "\\", "\n", "\r", "\r\n", "\t", "\\n", "\\\"", "\"\"\"", "\\\\\\", "a\"b\\c\nd", "\"\n\\", " ", " padded ",
-        ",", ";", "|", "a,b;c|d\te", "=1+1", "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "=\"x\"",
-        "{}", "},{\"a\":1", "a=\"b\",c=\"d\"", "# EOF", "le=\"+Inf\"", "NaN", "null", "</script>", "%s%n", "\x01\x02\x1f\x7f",
-        "\xc3\xa4\xc3\xb6\xc3\xbc", "\xe2\x82\xac\xe2\x80\xa8", "\xf0\x9f\x98\x80", "\xef\xbb\xbfmark", "\xf4\x8f\xbf\xbf",
+        "\"",
+        "\\",
+        "\n",
+        "\r",
+        "\r\n",
+        "\t",
+        "\\n",
+        "\\\"",
+        "\"\"\"",
+        "\\\\\\",
+        "a\"b\\c\nd",
+        "\"\n\\",
+        " ",
+        " padded ",
+        ",",
+        ";",
+        "|",
+        "a,b;c|d\te",
+        "=1+1",
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "'=1",
+        "=\"x\"",
+        "{}",
+        "},{\"a\":1",
+        "a=\"b\",c=\"d\"",
+        "# EOF",
+        "le=\"+Inf\"",
+        "NaN",
+        "null",
+        "</script>",
+        "%s%n",
+        "\x01\x02\x1f\x7f",
+        "\xc3\xa4\xc3\xb6\xc3\xbc",
+        "\xe2\x82\xac\xe2\x80\xa8",
+        "\xf0\x9f\x98\x80",
+        "\xef\xbb\xbfmark",
+        "\xf4\x8f\xbf\xbf",
     };
     size_t label = add_family(s, FAMILY("hostile.label", TM_TYPE_COUNTER, .help = "Labels that try to break out."));
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         add_counter(s, label, TM_LABELS("value", values[i]), i);
-    size_t sizes = add_family(s, FAMILY("hostile.sizes", TM_TYPE_HISTOGRAM, .help = "\\",
-                                            .buckets = (const double[]){1}, .bucket_count = 1));
+    size_t sizes = add_family(
+        s, FAMILY("hostile.sizes", TM_TYPE_HISTOGRAM, .help = "\\", .buckets = (const double[]){1}, .bucket_count = 1));
     add_histogram(s, sizes, TM_LABELS("a", "=\"1\"", "lee", "+1", "z", "\\\n"), 2, COUNTS(1, 1));
 }
 
@@ -67,10 +105,23 @@ static void build_numbers(tm_snapshot *s)
         const char *name;
         double value;
     } numbers[] = {
-        {"zero", 0}, {"negative_zero", -0.0}, {"tenth", 0.1}, {"sum", 0.1 + 0.2}, {"third", 1.0 / 3}, {"huge", 1e300},
-        {"largest", 1.7976931348623157e308}, {"smallest", 2.2250738585072014e-308}, {"tiny", 1e-5}, {"small", -0.0001},
-        {"negative", -123456.789}, {"integer", 9007199254740991}, {"two_to_64", 18446744073709551616.0},
-        {"million", 1e6}, {"nan", NAN}, {"infinity", INFINITY}, {"negative_infinity", -INFINITY},
+        {"zero", 0},
+        {"negative_zero", -0.0},
+        {"tenth", 0.1},
+        {"sum", 0.1 + 0.2},
+        {"third", 1.0 / 3},
+        {"huge", 1e300},
+        {"largest", 1.7976931348623157e308},
+        {"smallest", 2.2250738585072014e-308},
+        {"tiny", 1e-5},
+        {"small", -0.0001},
+        {"negative", -123456.789},
+        {"integer", 9007199254740991},
+        {"two_to_64", 18446744073709551616.0},
+        {"million", 1e6},
+        {"nan", NAN},
+        {"infinity", INFINITY},
+        {"negative_infinity", -INFINITY},
     };
     size_t gauge = add_family(s, FAMILY("numbers", TM_TYPE_GAUGE, .help = "Doubles that are hard to print."));
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -78,7 +129,8 @@ static void build_numbers(tm_snapshot *s)
     size_t counter = add_family(s, FAMILY("counts", TM_TYPE_COUNTER, .help = "Integers that no double holds."));
     add_counter(s, counter, TM_LABELS("number", "2^53+1"), 9007199254740993);
     add_counter(s, counter, TM_LABELS("number", "2^64-1"), UINT64_MAX);
-    static const double bounds[] = {1e-9, 0.00001, 0.0001, 0.1, 0.30000000000000004, 1, 2.5, 100000, 1e6, 1234567.25, 1e300};
+    static const double bounds[] = {1e-9,   0.00001, 0.0001,     0.1,  0.30000000000000004, 1, 2.5,
+                                    100000, 1e6,     1234567.25, 1e300};
     size_t histogram = add_family(s, FAMILY("odd.bounds", TM_TYPE_HISTOGRAM, .help = "Bounds that are hard to print.",
                                             .buckets = bounds, .bucket_count = sizeof bounds / sizeof bounds[0]));
     add_histogram(s, histogram, TM_LABELS("sum", "tenth"), 0.1, COUNTS(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
@@ -92,9 +144,9 @@ static void build_numbers(tm_snapshot *s)
 
 static void build_negative_bounds(tm_snapshot *s)
 {
-    size_t offset = add_family(s, FAMILY("clock.offset", TM_TYPE_HISTOGRAM, .unit = "seconds",
-                                         .help = "How far a clock is off.",
-                                         .buckets = (const double[]){-10, -0.5, 0, 0.5, 10}, .bucket_count = 5));
+    size_t offset =
+        add_family(s, FAMILY("clock.offset", TM_TYPE_HISTOGRAM, .unit = "seconds", .help = "How far a clock is off.",
+                             .buckets = (const double[]){-10, -0.5, 0, 0.5, 10}, .bucket_count = 5));
     add_histogram(s, offset, TM_LABELS("host", "a"), 12.5, COUNTS(1, 2, 3, 4, 5, 6));
     add_histogram(s, offset, TM_LABELS("host", "b"), -12.5, COUNTS(6, 5, 4, 3, 2, 1));
     size_t only = add_family(s, FAMILY("no.bounds", TM_TYPE_HISTOGRAM, .help = "Only +Inf.",
@@ -119,7 +171,10 @@ typedef struct golden {
     tm_export_options options;
 } golden;
 
-#define OPTIONS(...) {.size = sizeof(tm_export_options), __VA_ARGS__}
+#define OPTIONS(...)                                   \
+    {                                                  \
+        .size = sizeof(tm_export_options), __VA_ARGS__ \
+    }
 
 static const golden cases[] = {
     {"empty", build_empty, OPTIONS(0)},

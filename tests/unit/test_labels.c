@@ -71,8 +71,8 @@ TEST(names_are_letters_digits_and_underscores_and_not_reserved)
     const char *const good[] = {"a", "Z", "_", "_a", "a1", "l", "lee", "qua", "quantiles", "LE", "instance"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_ok(tm__labels_write(TM_LABELS(good[i], "v"), &text));
-    const char *const bad[] = {"", "1a", "a.b", "a:b", "a-b", "a b", "a\n", "\xc3\xa4", "__", "__name__", "le", "quantile",
-                               "a=\"1\",b", NULL};
+    const char *const bad[] = {"",         "1a", "a.b",      "a:b", "a-b",      "a b",       "a\n",
+                               "\xc3\xa4", "__", "__name__", "le",  "quantile", "a=\"1\",b", NULL};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_refused(bad[i], "v");
 }
@@ -137,9 +137,23 @@ TEST(missing_pointers_are_refused)
 TEST(valid_utf8_is_taken)
 {
     const char *const good[] = {
-        "\x01", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xe1\x80\x80", "\xec\xbf\xbf", "\xed\x80\x80",
-        "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf1\x80\x80\x80", "\xf3\xbf\xbf\xbf",
-        "\xf4\x80\x80\x80", "\xf4\x8f\xbf\xbf", "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z",
+        "\x01",
+        "\x7f",
+        "\xc2\x80",
+        "\xdf\xbf",
+        "\xe0\xa0\x80",
+        "\xe1\x80\x80",
+        "\xec\xbf\xbf",
+        "\xed\x80\x80",
+        "\xed\x9f\xbf",
+        "\xee\x80\x80",
+        "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80",
+        "\xf1\x80\x80\x80",
+        "\xf3\xbf\xbf\xbf",
+        "\xf4\x80\x80\x80",
+        "\xf4\x8f\xbf\xbf",
+        "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z",
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(tm__utf8_ok(good[i], strlen(good[i])));
@@ -151,10 +165,33 @@ TEST(valid_utf8_is_taken)
 TEST(invalid_utf8_is_refused)
 {
     const char *const bad[] = {
-        "\x80", "\xbf", "\xc0\x80", "\xc0\xaf", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0", "\xe0\x80\x80",
-        "\xe0\x9f\xbf", "\xe1\x80", "\xe1\x80\x7f", "\xe1\x7f\x80", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x80\x80\x80",
-        "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf0\x90\x80\xc0", "\xf0\x90\x7f\x80", "\xf4\x90\x80\x80",
-        "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe", "\xff", "ok\xff", "\xc3\xa4\x80",
+        "\x80",
+        "\xbf",
+        "\xc0\x80",
+        "\xc0\xaf",
+        "\xc1\xbf",
+        "\xc2",
+        "\xc2\x7f",
+        "\xc2\xc0",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xe1\x80",
+        "\xe1\x80\x7f",
+        "\xe1\x7f\x80",
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf0\x90\x80",
+        "\xf0\x90\x80\xc0",
+        "\xf0\x90\x7f\x80",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xf8\x88\x80\x80\x80",
+        "\xfe",
+        "\xff",
+        "ok\xff",
+        "\xc3\xa4\x80",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         if (tm__utf8_ok(bad[i], strlen(bad[i])))
@@ -178,9 +215,33 @@ TEST(only_canonical_texts_pass)
         if (!canonical(good[i]))
             fail_msg("refused: %s", good[i]);
     const char *const bad[] = {
-        "a", "a=", "a=\"", "a=\"1", "a=1", "=\"1\"", "a=\"1\",", ",a=\"1\"", "a=\"1\",,b=\"2\"", "a=\"1\"b=\"2\"",
-        "b=\"1\",a=\"2\"", "a=\"1\",a=\"2\"", "a=\"\\\"", "a=\"\\t\"", "a=\"\\", "a=\"\n\"", "a=\"\"\"", "le=\"1\"",
-        "__a=\"1\"", "a.b=\"1\"", "a =\"1\"", " a=\"1\"", "a=\"1\" ", "a=\"1\"\n", "{a=\"1\"}", "a=\"1\", b=\"2\"", ",",
+        "a",
+        "a=",
+        "a=\"",
+        "a=\"1",
+        "a=1",
+        "=\"1\"",
+        "a=\"1\",",
+        ",a=\"1\"",
+        "a=\"1\",,b=\"2\"",
+        "a=\"1\"b=\"2\"",
+        "b=\"1\",a=\"2\"",
+        "a=\"1\",a=\"2\"",
+        "a=\"\\\"",
+        "a=\"\\t\"",
+        "a=\"\\",
+        "a=\"\n\"",
+        "a=\"\"\"",
+        "le=\"1\"",
+        "__a=\"1\"",
+        "a.b=\"1\"",
+        "a =\"1\"",
+        " a=\"1\"",
+        "a=\"1\" ",
+        "a=\"1\"\n",
+        "{a=\"1\"}",
+        "a=\"1\", b=\"2\"",
+        ",",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (canonical(bad[i]))
@@ -192,22 +253,23 @@ TEST(only_canonical_texts_pass)
 
 TEST(a_canonical_text_obeys_the_limits_of_writing)
 {
-    char candidate[TM__LABELS_TEXT_MAX + 64];
+    char candidate[TM__LABELS_TEXT_MAX + TM__INSTANCE_ROOM + 64];
     snprintf(candidate, sizeof candidate, "a=\"%s\"", letters(TM_VALUE_MAX));
     assert_true(canonical(candidate));
     snprintf(candidate, sizeof candidate, "a=\"\\n%s\"", letters(TM_VALUE_MAX - 1));
     assert_true(canonical(candidate));
     snprintf(candidate, sizeof candidate, "a=\"%s\"", letters(TM_VALUE_MAX + 1));
     assert_false(canonical(candidate));
-    snprintf(candidate, sizeof candidate, "a=\"%s\",b=\"%s\"", letters(TM_VALUE_MAX), letters(TM_VALUE_MAX));
+    snprintf(candidate, sizeof candidate, "a=\"%s\",b=\"%s\",c=\"%s\"", letters(TM_VALUE_MAX), letters(TM_VALUE_MAX),
+             letters(TM__INSTANCE_ROOM));
     assert_false(canonical(candidate));
     snprintf(candidate, sizeof candidate, "%s=\"\"", letters(TM_NAME_MAX + 1));
     assert_false(canonical(candidate));
     char *at = candidate;
-    for (int i = 0; i <= TM_LABELS_MAX; i++)
+    for (int i = 0; i <= TM_LABELS_MAX + 1; i++)
         at += sprintf(at, "%sn%02d=\"\"", i > 0 ? "," : "", i);
     assert_false(canonical(candidate));
-    assert_true(tm__labels_ok(candidate, (size_t)(at - candidate) - strlen(",n32=\"\"")));
+    assert_true(tm__labels_ok(candidate, (size_t)(at - candidate) - strlen(",n33=\"\"")));
 }
 
 static size_t escaped_len;
@@ -278,7 +340,8 @@ TEST(what_cannot_be_inserted_is_refused)
     snprintf(full, sizeof full, "a=\"%s\",b=\"%s\"", letters(TM_VALUE_MAX),
              letters(TM__LABELS_TEXT_MAX - TM_VALUE_MAX - strlen("a=\"\",b=\"\"")));
     assert_int_equal(strlen(full), TM__LABELS_TEXT_MAX);
-    assert_status(insert(full, "m", ""), TM_ELABEL);
+    assert_ok(insert(full, "m", letters(TM__INSTANCE_ROOM - strlen(",m=\"\""))));
+    assert_status(insert(full, "m", letters(TM__INSTANCE_ROOM - strlen(",m=\"\"") + 1)), TM_ELABEL);
 
     char longest[TM_NAME_MAX + 8];
     snprintf(longest, sizeof longest, "%s=\"\"", letters(TM_NAME_MAX));
@@ -367,7 +430,8 @@ static int check_buckets(const double *buckets, size_t count)
     return tm__family_check(&family);
 }
 
-#define CHECK_BUCKETS(...) check_buckets((const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
+#define CHECK_BUCKETS(...) \
+    check_buckets((const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
 
 TEST(bounds_are_finite_and_ascend)
 {

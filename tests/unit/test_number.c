@@ -68,8 +68,8 @@ static void assert_reads_back(printer *print_double, double value)
         fail_msg("%.17g was printed as %s", value, text);
 }
 
-/* No more digits than the shortest of the three usual precisions, and of all numbers with as many digits the nearest, if
- * that reads back too. */
+/* No more digits than the shortest of the three usual precisions, and of all numbers with as many digits the nearest,
+ * if that reads back too. */
 static void assert_shortest(double value)
 {
     char digits[64], nearest_digits[64], nearest[64];

@@ -31,8 +31,8 @@ static bool same(const void *e, const void *k)
 {
     const entry *at = e;
     const key *wanted = k;
-    if (atomic_load_explicit(&at->magic, memory_order_acquire) != ENTRY_MAGIC || wanted->magic != KEY_MAGIC)
-        abort();
+    must(atomic_load_explicit(&at->magic, memory_order_acquire) == ENTRY_MAGIC);
+    must(wanted->magic == KEY_MAGIC);
     return at->number == wanted->number;
 }
 
@@ -152,10 +152,8 @@ static void put_or_find(void *ctx, size_t number)
     for (size_t there = 0; there < ENTRIES;) {
         there = atomic_load_explicit(&f->put, memory_order_acquire);
         for (size_t i = number; i < there; i += 97)
-            if (get(f, (uint32_t)i) != &f->entries[i])
-                abort();
-        if (there < ENTRIES && get(f, ENTRIES) != NULL)
-            abort();
+            must(get(f, (uint32_t)i) == &f->entries[i]);
+        must(get(f, ENTRIES) == NULL);
     }
 }
 

@@ -1,0 +1,31 @@
+#include "redis_case.h"
+
+static redis_case begin(const tm_store_options *options, const char *const *server_options, int behind_proxy)
+{
+    redis_case c = {.server = redis_server_start(server_options)};
+    c.proxy = behind_proxy ? proxy_start(c.server->path) : NULL;
+    assert_true(asprintf(&c.url, "redis+unix://%s?ns=test", c.proxy ? proxy_address(c.proxy) : c.server->path) > 0);
+    c.store = open_store(c.url, options);
+    c.registry = new_registry();
+    return c;
+}
+
+redis_case redis_case_begin(const tm_store_options *options, const char *const *server_options)
+{
+    return begin(options, server_options, 0);
+}
+
+redis_case redis_case_begin_behind_proxy(const tm_store_options *options)
+{
+    return begin(options, REDIS_PLAIN, 1);
+}
+
+void redis_case_end(redis_case *c)
+{
+    tm_store_close(c->store);
+    tm_registry_free(c->registry);
+    if (c->proxy)
+        proxy_stop(c->proxy);
+    redis_server_stop(c->server);
+    free(c->url);
+}
