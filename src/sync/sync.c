@@ -277,7 +277,7 @@ static int sync_partition(job *j, size_t p)
 static void sync_partitions(job *j)
 {
     for (size_t p = 0; p < j->session->partition_count; p++) {
-        int status = sync_partition(j, p);
+        int status = tm__monotonic_ns() < j->deadline_ns ? sync_partition(j, p) : TM_ETIMEOUT;
         if (!j->session->partitions[p].outgoing.numbered)
             tm__outgoing_free(&j->session->partitions[p].outgoing);
         note_failure(j, status, NULL);

@@ -130,18 +130,23 @@ static int receive_state(reading *r, totals_state *out)
     return TM_OK;
 }
 
+static bool read_string(const redisReply *reply, uint64_t most, uint64_t *out)
+{
+    return reply->type == REDIS_REPLY_STRING && tm__redis_read_count(reply->str, reply->len, out) && *out <= most;
+}
+
 static int receive_time(reading *r)
 {
     const redisReply *reply;
     uint64_t seconds;
-    char text[32];
+    uint64_t microseconds;
     int status = receive_array(r, 2, &reply);
     if (status != TM_OK)
         return status;
-    copy_string(reply->element[0], text, sizeof text);
-    if (!tm__redis_read_count(text, strlen(text), &seconds) || seconds > INT64_MAX / 1000 - 1)
+    if (!read_string(reply->element[0], INT64_MAX / 1000 - 1, &seconds) ||
+        !read_string(reply->element[1], 999999, &microseconds))
         return tm__fail(r->error, TM_EPROTO, "%s: malformed reply to TIME", r->redis->target.shown);
-    r->now_ms = (int64_t)seconds * 1000;
+    r->now_ms = (int64_t)(seconds * 1000 + microseconds / 1000);
     return TM_OK;
 }
 
