@@ -9,8 +9,9 @@ function(tm_add_library name)
 
     add_library(${name}_objects OBJECT ${arg_SOURCES})
     target_include_directories(${name}_objects PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-    # initial-exec: a thread's cells are one load away, also from a shared library.
-    target_compile_options(${name}_objects PRIVATE ${TM_LIBRARY_WARNINGS} -ftls-model=initial-exec)
+    # initial-exec: a thread's cells are one load away, also from a shared library. no-plt: strlen and memcpy are called
+    # straight.
+    target_compile_options(${name}_objects PRIVATE ${TM_LIBRARY_WARNINGS} -ftls-model=initial-exec -fno-plt)
     set_target_properties(${name}_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
 
     add_library(${name} SHARED $<TARGET_OBJECTS:${name}_objects>)

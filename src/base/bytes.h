@@ -36,17 +36,22 @@ static inline bool tm__bytes_equal(const char *a, const char *b, size_t n)
     return true;
 }
 
-/* A word that depends on every byte of up to 16, and on the ends of longer runs. */
-static inline uint64_t tm__bytes_digest(const char *p, size_t n)
+/* Two words that hold every byte of up to 16, and the ends of longer runs. */
+typedef struct tm__ends {
+    uint64_t head;
+    uint64_t tail;
+} tm__ends;
+
+static inline tm__ends tm__bytes_ends(const char *p, size_t n)
 {
     if (n >= 8)
-        return tm__load64(p) + 3 * tm__load64(p + n - 8) + n;
+        return (tm__ends){tm__load64(p), tm__load64(p + n - 8)};
     if (n >= 4)
-        return tm__load32(p) + ((uint64_t)tm__load32(p + n - 4) << 32) + n;
-    uint64_t word = n;
+        return (tm__ends){tm__load32(p), tm__load32(p + n - 4)};
+    tm__ends ends = {0, 0};
     for (size_t i = 0; i < n; i++)
-        word = word << 8 | (unsigned char)p[i];
-    return word;
+        ends.head = ends.head << 8 | (unsigned char)p[i];
+    return ends;
 }
 
 #endif

@@ -6,11 +6,30 @@
 #include "base/hash.h"
 #include "base/labels.h"
 
-/* Label names are the program's own and few, so a cheap digest of them is enough to keep ("a","b") from ("b","a");
- * values may come from anywhere and get a real hash. */
+/* Multiplies into 128 bits and folds: what XXH3 and wyhash do with short keys. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    uint64_t words[2] = {a, b};
+    return tm__hash(words, sizeof words, 0);
+#endif
+}
+
+/* Values of up to 16 bytes, which most are, go into the product whole, longer ones by their XXH3. The name is a part of one
+ * factor, so that a="1",b="2" differs from a="2",b="1"; its middle, if it is longer than 16 bytes, is left to comparing.
+ * The constants are the golden ratio and the square root of two. */
 static inline uint64_t hash_pair(const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    return tm__hash(value, value_len, tm__bytes_digest(name, name_len));
+    tm__ends n = tm__bytes_ends(name, name_len);
+    tm__ends v = tm__bytes_ends(value, value_len);
+    if (value_len > 16)
+        v.head = tm__hash(value, value_len, 0);
+    return mix(v.head ^ (n.head + 3 * n.tail + UINT64_C(0x9e3779b97f4a7c15)),
+               v.tail ^ (name_len + (value_len << 32) + UINT64_C(0x6a09e667f3bcc909)));
 }
 
 int tm__labels_take(tm_labels labels, tm__given_labels *out)

@@ -102,16 +102,15 @@ int tm__labels_write(tm_labels labels, tm__labels_text *out)
     return out->len > TM__LABELS_TEXT_MAX ? TM_ELABEL : status;
 }
 
-/* The length of the escaped value at `value`, up to its closing quote: the first that no odd number of backslashes
- * precedes. SIZE_MAX if there is none. */
+/* The length of the escaped value at `value`, up to its closing quote; SIZE_MAX if there is none. Values are short: a loop
+ * beats a call of memchr. */
 static size_t escaped_length(const char *value, const char *end)
 {
-    for (const char *quote = value; (quote = memchr(quote, '"', (size_t)(end - quote))) != NULL; quote++) {
-        const char *run = quote;
-        while (run > value && run[-1] == '\\')
-            run--;
-        if ((quote - run) % 2 == 0)
-            return (size_t)(quote - value);
+    for (const char *at = value; at < end; at++) {
+        if (*at == '"')
+            return (size_t)(at - value);
+        if (*at == '\\')
+            at++;
     }
     return SIZE_MAX;
 }
@@ -123,8 +122,10 @@ bool tm__labels_next(const char **cursor, const char *end, tm__label *label)
         return false;
     if (*at == ',')
         at++;
-    const char *equals = memchr(at, '=', (size_t)(end - at));
-    if (!equals || end - equals < 3 || equals[1] != '"')
+    const char *equals = at;
+    while (equals < end && *equals != '=')
+        equals++;
+    if (end - equals < 3 || equals[1] != '"')
         return false;
     size_t value_len = escaped_length(equals + 2, end);
     if (value_len == SIZE_MAX)

@@ -23,7 +23,7 @@ typedef struct tm__labels_text {
 } tm__labels_text;
 
 /* Writes the canonical text. TM_ELABEL for bad or repeated names, bad values, too many or too long. */
-TM__SHARED int tm__labels_write(tm_labels labels, tm__labels_text *out);
+int tm__labels_write(tm_labels labels, tm__labels_text *out);
 
 /* Whether a text is canonical: what tm__labels_write could have written. */
 TM__SHARED bool tm__labels_ok(const char *text, size_t len);
@@ -37,10 +37,10 @@ typedef struct tm__label {
 } tm__label;
 
 /* Steps through a canonical text: *cursor begins at the text and ends at `end`. False at the end. */
-TM__SHARED bool tm__labels_next(const char **cursor, const char *end, tm__label *label);
+bool tm__labels_next(const char **cursor, const char *end, tm__label *label);
 
 /* Takes the escapes out of a value; out has room for value_len bytes. Returns the length. */
-TM__SHARED size_t tm__label_unescape(const tm__label *label, char *out);
+size_t tm__label_unescape(const tm__label *label, char *out);
 
 /* Writes a canonical text with one more label. A label of that name moves to "exported_NAME", as Prometheus does.
  * TM_ELABEL if name or value are bad or the result is too long. */

@@ -1,5 +1,8 @@
 #include "export/text.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 static const char *const suffixes[] = {
     [TM__SAMPLE_TOTAL] = "_total", [TM__SAMPLE_VALUE] = "",       [TM__SAMPLE_BUCKET] = "_bucket",
     [TM__SAMPLE_SUM] = "_sum",     [TM__SAMPLE_COUNT] = "_count",
@@ -21,60 +24,89 @@ void tm__text_put_comment(const tm__text *text, const char *keyword, const char 
     tm__write_char(writer, '\n');
 }
 
-static void put_labels(tm__writer *writer, const tm_series *series, const tm__bound_text *bound)
+static char *put(char *at, const char *bytes, size_t len)
 {
-    if (series->labels_bytes == 0 && !bound) {
-        tm__write_char(writer, ' ');
-        return;
-    }
-    tm__write_char(writer, '{');
-    tm__write(writer, series->labels, series->labels_bytes);
-    if (bound) {
-        tm__write_text(writer, series->labels_bytes > 0 ? ",le=\"" : "le=\"");
-        tm__write(writer, bound->text, bound->len);
-        tm__write_char(writer, '"');
-    }
-    tm__write_text(writer, "} ");
+    memcpy(at, bytes, len);
+    return at + len;
 }
 
+/* A line is three pieces, a number and its end. One look at the room there is for all of them. */
 static void put_line(void *ctx, const tm__sample *sample)
 {
     const tm__text *text = ctx;
     if (sample->kind >= TM__SAMPLE_SUM && !text->with_sum)
         return;
-    tm__export *e = text->e;
-    tm__write(&e->writer, text->name, text->name_len);
-    tm__write_text(&e->writer, suffixes[sample->kind]);
-    put_labels(&e->writer, &e->walk.series,
-               sample->kind == TM__SAMPLE_BUCKET ? &e->bounds.bounds[sample->bucket] : NULL);
-    tm__write_sample(&e->writer, sample);
-    tm__write_char(&e->writer, '\n');
+    const tm_series *series = &text->e->walk.series;
+    const tm__line_head *head = &text->heads[sample->kind];
+    const tm__bucket_tail *bucket = sample->kind == TM__SAMPLE_BUCKET ? &text->tails[sample->bucket] : NULL;
+    bool braces = bucket || series->labels_bytes > 0;
+    bool comma = series->labels_bytes > 0;
+    const char *tail = bucket ? bucket->text + !comma : braces ? "} " : " ";
+    size_t tail_len = bucket ? bucket->len - !comma : braces ? 2 : 1;
+    char *begin = tm__writer_room(&text->e->writer, head->len + series->labels_bytes + tail_len + TM__NUMBER_MAX + 1);
+    char *at = put(begin, head->text, head->len - !braces);
+    at = put(at, series->labels, series->labels_bytes);
+    at = put(at, tail, tail_len);
+    at += sample->is_double ? tm__print_double(sample->value.d, at) : tm__print_u64(sample->value.u, at);
+    *at++ = '\n';
+    text->e->writer.len += (size_t)(at - begin);
+}
+
+static void print_head(tm__text *text, tm__sample_kind kind)
+{
+    tm__line_head *head = &text->heads[kind];
+    char *at = put(head->text, text->name, text->name_len);
+    at = put(at, suffixes[kind], strlen(suffixes[kind]));
+    *at++ = '{';
+    head->len = (size_t)(at - head->text);
+}
+
+static void print_tail(tm__text *text, size_t i, double bound)
+{
+    tm__bucket_tail *tail = &text->tails[i];
+    char *at = put(tail->text, ",le=\"", 5);
+    at += text->dialect->print_bound(bound, at);
+    at = put(at, "\"} ", 3);
+    tail->len = (size_t)(at - tail->text);
 }
 
 static void begin_family(tm__text *text)
 {
     const tm__snapshot_family *family = text->e->walk.family;
+    const tm_family *info = family->info;
     text->name_len = strlen(text->e->options.prefix);
     for (size_t i = 0; i < text->name_len; i++)
         text->name[i] = text->e->options.prefix[i] == '.' ? '_' : text->e->options.prefix[i];
     memcpy(text->name + text->name_len, family->printed, family->printed_len);
     text->name_len += family->printed_len;
-    if (family->info->type == TM_TYPE_HISTOGRAM)
-        tm__print_bounds(family->info, text->dialect->print_bound, &text->e->bounds);
+    for (int kind = 0; kind < TM__SAMPLE_KINDS; kind++)
+        print_head(text, (tm__sample_kind)kind);
+    for (size_t i = 0; i < info->bucket_count; i++)
+        print_tail(text, i, info->buckets[i]);
+    print_tail(text, info->bucket_count, INFINITY);
     text->dialect->put_comments(text);
+}
+
+static void put_series(tm__text *text)
+{
+    const tm__walk *walk = &text->e->walk;
+    const tm_family *info = walk->family->info;
+    if (walk->family_begins)
+        begin_family(text);
+    text->with_sum = info->type == TM_TYPE_HISTOGRAM && text->dialect->has_sum(info, walk->series.values);
+    tm__each_sample(info, walk->series.values, put_line, text);
 }
 
 int tm__export_text(tm__export *e, const tm__text_dialect *dialect)
 {
-    tm__text text = {.e = e, .dialect = dialect};
-    tm__walk *walk = &e->walk;
-    tm__walk_begin(walk, e->snapshot, e->options.instance, 0);
-    while (tm__export_next(e)) {
-        if (walk->family_begins)
-            begin_family(&text);
-        const tm_family *info = walk->family->info;
-        text.with_sum = info->type == TM_TYPE_HISTOGRAM && dialect->has_sum(info, walk->series.values);
-        tm__each_sample(info, walk->series.values, put_line, &text);
-    }
-    return walk->status;
+    tm__text *text = malloc(sizeof *text);
+    if (!text)
+        return TM_ENOMEM;
+    text->e = e;
+    text->dialect = dialect;
+    tm__walk_begin(&e->walk, e->snapshot, e->options.instance, 0);
+    while (tm__export_next(e))
+        put_series(text);
+    free(text);
+    return e->walk.status;
 }

@@ -16,12 +16,26 @@ typedef struct tm__text_dialect {
     bool (*has_sum)(const tm_family *family, const tm_number *values); /* whether a histogram shows _sum and _count */
 } tm__text_dialect;
 
+/* How the lines of a family begin, for one kind of sample: the name and an opening brace. */
+typedef struct tm__line_head {
+    size_t len;
+    char text[TM_NAME_MAX + TM__PRINTED_MAX + 8];
+} tm__line_head;
+
+/* What follows the labels in the line of a bucket: ,le="0.005"} */
+typedef struct tm__bucket_tail {
+    size_t len;
+    char text[TM__NUMBER_MAX + 8];
+} tm__bucket_tail;
+
 struct tm__text {
     tm__export *e;
     const tm__text_dialect *dialect;
     bool with_sum; /* of the current series */
     size_t name_len;
     char name[TM_NAME_MAX + TM__PRINTED_MAX]; /* prefix and printed name of the current family */
+    tm__line_head heads[TM__SAMPLE_KINDS];
+    tm__bucket_tail tails[TM_BUCKETS_MAX + 1];
 };
 
 int tm__export_text(tm__export *e, const tm__text_dialect *dialect);

@@ -36,6 +36,7 @@ typedef enum tm__sample_kind {
     TM__SAMPLE_BUCKET,
     TM__SAMPLE_SUM,
     TM__SAMPLE_COUNT,
+    TM__SAMPLE_KINDS /* how many kinds there are */
 } tm__sample_kind;
 
 typedef struct tm__sample {

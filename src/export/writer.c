@@ -2,7 +2,7 @@
 
 #include "base/number.h"
 
-static void flush(tm__writer *writer)
+void tm__writer_flush(tm__writer *writer)
 {
     if (writer->len > 0 && !writer->failed)
         writer->failed = writer->sink(writer->ctx, writer->bytes, writer->len) != 0;
@@ -19,27 +19,19 @@ void tm__write_beyond(tm__writer *writer, const char *bytes, size_t len)
         bytes += piece;
         len -= piece;
         if (writer->len == writer->capacity)
-            flush(writer);
+            tm__writer_flush(writer);
     }
-}
-
-/* Where a number can be printed without further checks. */
-static char *room_for_number(tm__writer *writer)
-{
-    if (writer->capacity - writer->len < TM__NUMBER_MAX)
-        flush(writer);
-    return writer->bytes + writer->len;
 }
 
 void tm__write_u64(tm__writer *writer, uint64_t value)
 {
-    char *place = room_for_number(writer);
+    char *place = tm__writer_room(writer, TM__NUMBER_MAX);
     writer->len += tm__print_u64(value, place);
 }
 
 void tm__write_double(tm__writer *writer, double value)
 {
-    char *place = room_for_number(writer);
+    char *place = tm__writer_room(writer, TM__NUMBER_MAX);
     writer->len += tm__print_double(value, place);
 }
 
@@ -59,6 +51,6 @@ void tm__write_escaped(tm__writer *writer, const char *text, size_t len, const t
 
 int tm__writer_finish(tm__writer *writer)
 {
-    flush(writer);
+    tm__writer_flush(writer);
     return writer->failed ? TM_ESINK : TM_OK;
 }

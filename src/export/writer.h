@@ -31,6 +31,17 @@ static inline void tm__write(tm__writer *writer, const char *bytes, size_t len)
     writer->len += len;
 }
 
+void tm__writer_flush(tm__writer *writer);
+
+/* Where `bytes` bytes can be put without further checks; the caller then adds to len what it did put. bytes: at most the
+ * capacity. */
+static inline char *tm__writer_room(tm__writer *writer, size_t bytes)
+{
+    if (writer->capacity - writer->len < bytes)
+        tm__writer_flush(writer);
+    return writer->bytes + writer->len;
+}
+
 static inline void tm__write_text(tm__writer *writer, const char *text)
 {
     tm__write(writer, text, strlen(text));

@@ -58,17 +58,22 @@ extern _Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT + 1]
 /* Allocates a segment for the calling thread; NULL if there is no memory. */
 tm__cell *tm__cells_touch(uint32_t segment);
 
-/* The calling thread's copy of a run; NULL if there is no memory for it. The hot path: TLS load, test, add. */
-static inline tm__cell *tm__own_cells(tm__cells cells)
+/* The calling thread's copy of a run; NULL if it has not touched the segment yet. The hot path: TLS load, test, add. What
+ * follows on NULL belongs into a function of its own, so that the hot one needs no stack frame. */
+static inline tm__cell *tm__touched_cells(tm__cells cells)
 {
     tm__cell *segment = tm__thread_segments[cells.segment];
-    if (__builtin_expect(!segment, 0)) {
-        segment = tm__cells_touch(cells.segment);
-        if (!segment)
-            return NULL;
-    }
-    return segment + cells.slot;
+    return __builtin_expect(segment != NULL, 1) ? segment + cells.slot : NULL;
 }
+
+/* The same, touching the segment if need be; NULL if there is no memory for it. */
+static inline tm__cell *tm__own_cells(tm__cells cells)
+{
+    tm__cell *segment = tm__cells_touch(cells.segment);
+    return segment ? segment + cells.slot : NULL;
+}
+
+#define TM__COLD __attribute__((noinline, cold))
 
 /* Relaxed is enough: the owner is the only writer, and each cell is a number of its own. */
 static inline void tm__cell_add(tm__cell *cell, uint64_t n)

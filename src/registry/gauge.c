@@ -103,15 +103,8 @@ void tm__gauge_clear(tm__gauge *gauge)
     set_bits(gauge, BASE_CLEARED);
 }
 
-void tm_gauge_add(tm_gauge *handle, double amount)
+static inline void add_to_cells(tm__gauge_state *state, tm__cell *cells, double amount)
 {
-    const tm__gauge *gauge = (const tm__gauge *)handle;
-    tm__gauge_state *state = gauge->state;
-    tm__cell *cells = tm__own_cells(gauge->series.cells);
-    if (__builtin_expect(!cells, 0)) {
-        tm__count_series_drop(&gauge->series);
-        return;
-    }
     if (__builtin_expect(!atomic_load_explicit(&state->has_adds, memory_order_relaxed), 0))
         atomic_store_explicit(&state->has_adds, true, memory_order_relaxed);
     uint64_t version = version_to_add_to(state);
@@ -123,6 +116,25 @@ void tm_gauge_add(tm_gauge *handle, double amount)
     /* Release: a reader that acquires this version sees this amount, or a later one. */
     if (!same_version)
         atomic_store_explicit(&cells[CELL_VERSION], version + 1, memory_order_release);
+}
+
+TM__COLD static void add_first(const tm__gauge *gauge, double amount)
+{
+    tm__cell *cells = tm__own_cells(gauge->series.cells);
+    if (cells)
+        add_to_cells(gauge->state, cells, amount);
+    else
+        tm__count_series_drop(&gauge->series);
+}
+
+void tm_gauge_add(tm_gauge *handle, double amount)
+{
+    const tm__gauge *gauge = (const tm__gauge *)handle;
+    tm__cell *cells = tm__touched_cells(gauge->series.cells);
+    if (cells)
+        add_to_cells(gauge->state, cells, amount);
+    else
+        add_first(gauge, amount);
 }
 
 /* An amount that is already of a later version shows when the gauge's version is looked at again. */

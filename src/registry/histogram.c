@@ -3,35 +3,64 @@
 #include "base/family.h"
 #include "registry/registry.h"
 
-/* Counts the bounds below the value instead of searching for the first that is not: no branch to mispredict. */
-static inline size_t bucket_of(const tm__histogram *histogram, double value)
+enum { GROUP = 8, FEW_BOUNDS = 2 * GROUP };
+
+static inline size_t count_below(const double *bounds, size_t count, double value)
 {
     size_t below = 0;
-    for (size_t i = 0; i < histogram->bound_count; i++)
-        below += value > histogram->bounds[i];
+    for (size_t i = 0; i < count; i++)
+        below += value > bounds[i];
     return below;
 }
 
-static void count_nan(const tm__series *series)
+/* Many bounds in two steps: the groups whose last bound is below the value, then the bounds of the next group. */
+static size_t bucket_among_many(const double *bounds, size_t count, double value)
+{
+    size_t first = 0;
+    for (size_t last = GROUP - 1; last < count; last += GROUP)
+        first += value > bounds[last] ? (size_t)GROUP : 0;
+    size_t left = count - first;
+    return first + count_below(bounds + first, left < GROUP ? left : (size_t)GROUP, value);
+}
+
+/* Counts the bounds below the value instead of searching for the first that is not: no branch to mispredict. */
+static inline size_t bucket_of(const tm__histogram *histogram, double value)
+{
+    return histogram->bound_count <= FEW_BOUNDS ? count_below(histogram->bounds, histogram->bound_count, value)
+                                                : bucket_among_many(histogram->bounds, histogram->bound_count, value);
+}
+
+static inline void observe_in_cells(const tm__histogram *histogram, tm__cell *cells, double value)
+{
+    tm__cell_add(&cells[bucket_of(histogram, value)], 1);
+    tm__cell_add_double(&cells[histogram->bound_count + 1], value);
+}
+
+TM__COLD static void count_nan(const tm__series *series)
 {
     if (series->family)
         atomic_fetch_add_explicit(&series->family->registry->dropped_nan, 1, memory_order_relaxed);
 }
 
+TM__COLD static void observe_first(const tm__histogram *histogram, double value)
+{
+    tm__cell *cells = tm__own_cells(histogram->series.cells);
+    if (cells)
+        observe_in_cells(histogram, cells, value);
+    else
+        tm__count_series_drop(&histogram->series);
+}
+
 void tm_histogram_observe(tm_histogram *handle, double value)
 {
     const tm__histogram *histogram = (const tm__histogram *)handle;
-    if (__builtin_expect(isnan(value), 0)) {
+    tm__cell *cells = tm__touched_cells(histogram->series.cells);
+    if (__builtin_expect(isnan(value), 0))
         count_nan(&histogram->series);
-        return;
-    }
-    tm__cell *cells = tm__own_cells(histogram->series.cells);
-    if (__builtin_expect(!cells, 0)) {
-        tm__count_series_drop(&histogram->series);
-        return;
-    }
-    tm__cell_add(&cells[bucket_of(histogram, value)], 1);
-    tm__cell_add_double(&cells[histogram->bound_count + 1], value);
+    else if (cells)
+        observe_in_cells(histogram, cells, value);
+    else
+        observe_first(histogram, value);
 }
 
 /* The numbers shown: bucket counts, then the sum; all zero for a no-op handle. */

@@ -1,6 +1,7 @@
 /* From a name and labels to a series. Finding takes no lock; making takes the registry's create_lock. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/family.h"
 #include "base/hash.h"
 #include "base/labels.h"
@@ -8,6 +9,21 @@
 #include "registry/registry.h"
 
 #define OVERFLOW_LABELS "otel_metric_overflow=\"true\""
+
+/* The acquire pairs with the release that set READY: what was written before is complete. */
+bool tm__series_is(const tm__series *series, const tm__series_key *key)
+{
+    (void)atomic_load_explicit(&series->flags, memory_order_acquire);
+    if (series->hash != key->hash)
+        return false;
+    const char *labels = tm__series_labels(series);
+    tm__labels_shape shape = {series->label_count, series->labels_escaped};
+    bool same_labels = key->given
+                           ? tm__labels_match(labels, series->labels_len, shape, key->given)
+                           : series->labels_len == key->labels_len && memcmp(labels, key->labels, key->labels_len) == 0;
+    return same_labels && series->family->name_len == key->name_len &&
+           tm__bytes_equal(series->family->name, key->name, key->name_len);
+}
 
 static tm__series *find(const tm_registry *registry, const tm__series_key *key)
 {
@@ -85,7 +101,7 @@ static int make(tm_registry *registry, const tm__series_key *key, tm_type type, 
 }
 
 /* Only now are the labels checked and their canonical text made: what was found before needs neither. */
-__attribute__((noinline)) static int make_missing(tm_registry *registry, tm__series_key *key, tm_labels labels,
+__attribute__((noinline)) static int make_missing(tm_registry *registry, const tm__series_key *key, tm_labels labels,
                                                   tm_type type, tm__series **out)
 {
     tm__labels_text text;
@@ -95,9 +111,10 @@ __attribute__((noinline)) static int make_missing(tm_registry *registry, tm__ser
     *out = overflow_of(registry, key->name);
     if (*out)
         return TM_OK;
-    key->labels = text.text;
-    key->labels_len = text.len;
-    return make(registry, key, type, out);
+    tm__series_key with_text = *key;
+    with_text.labels = text.text;
+    with_text.labels_len = text.len;
+    return make(registry, &with_text, type, out);
 }
 
 static int find_or_make(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out)

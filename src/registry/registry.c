@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/hash.h"
 
 enum { DEFAULT_SERIES_PER_FAMILY = 2000, DEFAULT_SERIES = 1000000, DEFAULT_FAMILIES = 10000 };
@@ -18,21 +17,9 @@ static unsigned long hash_series(const void *entry, unsigned long seed)
     return ((const tm__series *)entry)->hash;
 }
 
-/* The acquire pairs with the release that set READY: what was written before is complete. */
 static bool same_series(const void *entry, const void *key)
 {
-    const tm__series *series = entry;
-    const tm__series_key *wanted = key;
-    (void)atomic_load_explicit(&series->flags, memory_order_acquire);
-    if (series->hash != wanted->hash)
-        return false;
-    const char *labels = tm__series_labels(series);
-    tm__labels_shape shape = {series->label_count, series->labels_escaped};
-    bool same_labels = wanted->given ? tm__labels_match(labels, series->labels_len, shape, wanted->given)
-                                     : series->labels_len == wanted->labels_len &&
-                                           memcmp(labels, wanted->labels, wanted->labels_len) == 0;
-    return same_labels && series->family->name_len == wanted->name_len &&
-           tm__bytes_equal(series->family->name, wanted->name, wanted->name_len);
+    return tm__series_is(entry, key);
 }
 
 static unsigned long hash_family(const void *entry, unsigned long seed)

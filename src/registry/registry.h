@@ -156,6 +156,9 @@ static inline void tm__count_series_drop(const tm__series *series)
 /* lookup.c: finds or makes a series. On an error the drop is counted and *out is the no-op series of the type. */
 int tm__series_get(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out);
 
+/* Whether a series is the one that a key asks for. */
+bool tm__series_is(const tm__series *series, const tm__series_key *key);
+
 /* A series that exists, or NULL; counts and changes nothing. */
 tm__series *tm__series_find(const tm_registry *registry, const char *name, const char *labels, size_t labels_len);
 

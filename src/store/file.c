@@ -17,11 +17,14 @@
 /* Values of lock_descriptor that are no descriptor. */
 enum { NOBODY = -1, OPENING = -2 };
 
+enum { POLL_NS = 400 * 1000 };
+
 typedef struct file_store {
     tm__file_paths paths;
     tm__ledger_rules rules;
     /* One thread at a time applies; others wait. Acquire when the turn is taken, release when it is given up. */
     atomic_int lock_descriptor;
+    _Atomic int64_t unlocked_ns; /* when it was last given back */
     tm__fork_node fork_node;
 } file_store;
 
@@ -41,14 +44,25 @@ static int try_lock(file_store *file, bool *locked, tm_error *error)
     return status;
 }
 
+/* Whoever wants the lock again at once pauses for longer than those who wait for it do, so that one of them gets it. */
+static void let_others_go_first(const file_store *file, int64_t deadline_ns)
+{
+    tm__backoff courtesy = {.pause_ns = 2 * POLL_NS};
+    if (tm__monotonic_ns() - atomic_load_explicit(&file->unlocked_ns, memory_order_relaxed) < POLL_NS)
+        tm__backoff_wait(&courtesy, deadline_ns);
+}
+
 static int lock(file_store *file, int64_t deadline_ns, tm_error *error)
 {
     tm__backoff backoff = {0};
+    let_others_go_first(file, deadline_ns);
     for (;;) {
         bool locked;
         int status = try_lock(file, &locked, error);
         if (status != TM_OK || locked)
             return status;
+        if (backoff.pause_ns > POLL_NS)
+            backoff.pause_ns = POLL_NS;
         if (tm__backoff_wait(&backoff, deadline_ns) != TM_OK)
             return tm__fail(error, TM_ETIMEOUT, "file: the lock is taken: %s", file->paths.lock);
     }
@@ -56,6 +70,7 @@ static int lock(file_store *file, int64_t deadline_ns, tm_error *error)
 
 static void unlock(file_store *file)
 {
+    atomic_store_explicit(&file->unlocked_ns, tm__monotonic_ns(), memory_order_relaxed);
     tm__file_unlock(atomic_load_explicit(&file->lock_descriptor, memory_order_relaxed));
     atomic_store_explicit(&file->lock_descriptor, NOBODY, memory_order_release);
 }
@@ -216,6 +231,7 @@ static int make(const char *text, const tm_store_options *options, file_store **
     file_store *file = calloc(1, sizeof *file);
     if (file) {
         atomic_init(&file->lock_descriptor, NOBODY);
+        atomic_init(&file->unlocked_ns, INT64_MIN / 2);
         file->rules = (tm__ledger_rules){options->liveness_ms, options->values_ttl_ms, options->retention_ms};
         file->fork_node = (tm__fork_node){NULL, NULL, after_fork_in_child, file, NULL, NULL};
         status = find_paths(&url, options->skip_if_unavailable, &file->paths, error);

@@ -162,7 +162,8 @@ static void forget_if_the_baseline_differs(application *a)
 static void commit(application *a, tm_reply *reply)
 {
     forget_if_the_baseline_differs(a);
-    a->ledger->revision++;
+    if (a->ledger->revision < UINT64_MAX) /* a forged ledger may be there already */
+        a->ledger->revision++;
     a->ledger->changed = true;
     a->instance->last_seq = a->batch->seq;
     a->instance->had_refusals = false;

@@ -68,13 +68,16 @@ static void after_fork_in_parent(void *self)
         pthread_mutex_unlock(&memory->lock);
 }
 
-/* What the parent counted is not the child's. A ledger in the middle of a change is left alone. */
+/* What the parent counted is not the child's. A ledger in the middle of a change is left alone, with its lock. */
 static void after_fork_in_child(void *self)
 {
     memory_store *memory = self;
-    pthread_mutex_init(&memory->lock, NULL);
-    if (memory->quiet)
+    if (memory->quiet) {
         tm__ledger_free(memory->ledger);
+        pthread_mutex_unlock(&memory->lock);
+    } else {
+        pthread_mutex_init(&memory->lock, NULL);
+    }
     memory->ledger = NULL;
 }
 

@@ -416,6 +416,89 @@ TEST(a_sync_fetches_everything_at_once_and_writes_what_changed)
     memcached_case_end(&c);
 }
 
+/* ---- single batches ------------------------------------------------------------------------------------------ */
+
+static const tm_family counted = {
+    .size = sizeof(tm_family), .name = "tasks", .type = TM_TYPE_COUNTER, .help = "", .unit = ""};
+static const tm_family measured = {
+    .size = sizeof(tm_family), .name = "tasks", .type = TM_TYPE_GAUGE, .help = "", .unit = ""};
+
+static void count_refusals(void *ctx, size_t index, int status)
+{
+    (void)index, (void)status;
+    ++*(int *)ctx;
+}
+
+static int64_t far_deadline_ns(void)
+{
+    return tm_monotonic_ns() + INT64_C(20000000000);
+}
+
+/* One number of one family, as the first batch of an instance; returns how many were refused. */
+static int apply_first(tm_store *store, const tm_family *family, const char *instance, int64_t deadline_ns)
+{
+    int refused = 0;
+    const tm_change change = {family, "", 0, 0, {.u = 7}, {.u = 7}};
+    const tm_batch batch = {.instance = instance, .seq = 1, .changes = &change, .change_count = 1};
+    tm_reply reply = {.ctx = &refused, .refused = count_refusals};
+    tm_error error;
+    assert_ok(store->ops.apply(store->self, &batch, deadline_ns, &reply, &error));
+    assert_int_equal(reply.answer, TM_ANSWER_APPLIED);
+    assert_true(reply.bytes > 0);
+    return refused;
+}
+
+static tm_answer ask_whether_known(tm_store *store, const char *instance, int64_t deadline_ns)
+{
+    const tm_batch batch = {.instance = instance, .prev = 1, .seq = 1};
+    tm_reply reply = {0};
+    tm_error error;
+    assert_ok(store->ops.apply(store->self, &batch, deadline_ns, &reply, &error));
+    return reply.answer;
+}
+
+static void delete_partition_0(memcached_server *server)
+{
+    unsigned partitions;
+    char generation[33];
+    char command[96];
+    read_layout(server, &partitions, generation);
+    snprintf(command, sizeof command, "delete test:%s:0", generation);
+    memcached_expect(server, "DELETED\r\n", command);
+}
+
+/* The number would clash with a family that is there when the sync begins, and is gone when the batch is written. */
+TEST(what_an_overtaken_attempt_refused_is_not_told)
+{
+    tm_store_options one = with_partitions(1);
+    memcached_case c = memcached_case_begin(&one, NULL);
+    int64_t deadline_ns = far_deadline_ns();
+    size_t partitions;
+    tm_error error;
+    assert_int_equal(apply_first(c.store, &measured, "one", deadline_ns), 0);
+    assert_int_equal(apply_first(c.store, &counted, "two", deadline_ns), 1);
+    assert_ok(c.store->ops.partitions(c.store->self, deadline_ns, &partitions, &error));
+    delete_partition_0(c.server);
+    assert_int_equal(apply_first(c.store, &counted, "three", deadline_ns), 0);
+    assert_int_equal(stored_count(c.store, "tasks", "", 0), 7);
+    memcached_case_end(&c);
+}
+
+TEST(what_one_sync_has_fetched_is_not_news_to_the_next)
+{
+    tm_store_options one = with_partitions(1);
+    memcached_case c = memcached_case_begin(&one, NULL);
+    int64_t deadline_ns = far_deadline_ns();
+    size_t partitions;
+    tm_error error;
+    apply_first(c.store, &counted, "one", deadline_ns);
+    assert_int_equal(ask_whether_known(c.store, "one", deadline_ns), TM_ANSWER_DUPLICATE);
+    assert_ok(c.store->ops.partitions(c.store->self, deadline_ns, &partitions, &error));
+    delete_partition_0(c.server);
+    assert_int_equal(ask_whether_known(c.store, "one", deadline_ns + 1), TM_ANSWER_RESYNC);
+    memcached_case_end(&c);
+}
+
 /* ---- sizes --------------------------------------------------------------------------------------------------- */
 
 /* About `bytes` of label text in series of one family. */
@@ -513,6 +596,7 @@ TEST_MAIN("memcached", CONTRACT_CASES(CONTRACT_ENTRY) T(the_strategy_and_the_cap
           T(a_strange_layout_is_told_and_left_as_it_is),
           T(a_damaged_partition_is_told_and_keeps_no_other_from_being_synced),
           T(a_sync_with_nothing_new_is_one_request), T(a_sync_fetches_everything_at_once_and_writes_what_changed),
+          T(what_an_overtaken_attempt_refused_is_not_told), T(what_one_sync_has_fetched_is_not_news_to_the_next),
           T(an_item_that_would_be_too_large_is_told_and_what_is_there_stays),
           T(a_server_with_larger_items_takes_larger_partitions), T(the_size_limit_is_the_servers),
           T(a_server_without_memory_is_full))

@@ -93,7 +93,7 @@ def cmake_finds_the_static_libraries():
 
 @package_test
 def cmake_refuses_a_component_that_is_not_there():
-    done = subprocess.run(["cmake", "-S", CONSUMER, "-B", directory() / "build",
+    done = subprocess.run(["cmake", "-G", "Ninja", "-S", CONSUMER, "-B", directory() / "build",
                            f"-DCMAKE_PREFIX_PATH={installed()}", "-DSTORES=nonesuch"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode != 0 and "nonesuch" in done.stdout, done.stdout
@@ -162,6 +162,16 @@ def what_the_core_exports_beside_them_is_for_its_own_release():
     for symbol, symbol_version in exports("libtaskermetrics.so").items():
         if symbol_version != "TASKERMETRICS_0":
             assert symbol.startswith("tm__") and symbol_version == f"TASKERMETRICS_PRIVATE_{version}", symbol
+
+
+@package_test
+def all_of_that_is_used_by_a_store():
+    used = set()
+    for store in STORES:
+        undefined = run("nm", "-D", "--undefined-only", BUILD / f"libtaskermetrics_{store}.so")
+        used |= set(re.findall(r"\b(tm__\w+)@", undefined))
+    exported = {symbol for symbol in exports("libtaskermetrics.so") if symbol.startswith("tm__")}
+    assert exported == used, f"TM__SHARED for nothing: {sorted(exported - used)}"
 
 
 @package_test

@@ -5,7 +5,7 @@
 #include "redis_case.h"
 #include "processes.h"
 
-enum { INSTANCES = 4, FIELDS = 6, STEPS = 400, HISTORIES = 8 };
+enum { INSTANCES = 4, FIELDS = 6, STEPS = 400, HISTORIES = 20 };
 
 static const char *const families[FIELDS] = {"f0", "f1", "f2", "f3", "f4", "f5"};
 

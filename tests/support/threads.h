@@ -15,6 +15,23 @@
         }                                                                             \
     } while (0)
 
+/* In a child that is forked while there are other threads, ThreadSanitizer starts no thread, and the allocators of both
+ * sanitizers hang if another thread was just allocating. */
+#if defined(__SANITIZE_THREAD__)
+#define WITH_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#define WITH_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define WITH_THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#define WITH_ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define WITH_ADDRESS_SANITIZER 0
+#endif
+
 /* Runs work(ctx, 0) to work(ctx, count - 1), each in a thread of its own, all at once, and waits for them. */
 void run_threads(size_t count, void (*work)(void *ctx, size_t number), void *ctx);
 

@@ -10,14 +10,6 @@
 #include "test.h"
 #include "threads.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define WITH_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#define WITH_THREAD_SANITIZER __has_feature(thread_sanitizer)
-#else
-#define WITH_THREAD_SANITIZER 0
-#endif
-
 typedef struct series {
     tm_registry *registry;
     tm_counter *counter;
@@ -223,7 +215,7 @@ TEST(the_shards_of_threads_that_are_not_in_the_child_serve_its_own)
 {
     enum { THREADS = 3 };
     if (WITH_THREAD_SANITIZER)
-        skip(); /* it ends a child that starts threads when its parent had some */
+        skip();
     crowd c = {.registry = new_registry()};
     pthread_barrier_init(&c.recorded, NULL, THREADS);
     pthread_barrier_init(&c.forked, NULL, THREADS);

@@ -111,7 +111,7 @@ static int change(attempt *a, const tm__memcached_found *found, bool *done, tm_e
         return tm__memcached_server_says(a->server, status, error);
     if (a->refusals.failed)
         return tm__fail(error, TM_ENOMEM, "memcached: out of memory");
-    *done = a->encoded.len == 0 || a->reply.answer == TM_ANSWER_RESYNC;
+    *done = a->encoded.len == 0;
     if (*done)
         return TM_OK;
     status = check_size(a, error);

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-enum { SETTINGS_MAX = 1024, COMMAND_BYTES = TM__MEMCACHED_KEY_BYTES + 128 };
+enum { COMMAND_BYTES = TM__MEMCACHED_KEY_BYTES + 128 };
 
 static bool begins_with(const char *line, const char *word)
 {
@@ -84,7 +84,7 @@ static int read_settings(tm__memcached_server *server, tm_error *error)
     server->value_bytes_max = value_bytes_for(TM__MEMCACHED_VALUE_BYTES);
     add_text(&server->connection.out, "stats settings\r\n");
     int status = tm__memcached_send(&server->connection, error);
-    for (int i = 0; i < SETTINGS_MAX && status == TM_OK; i++) {
+    while (status == TM_OK) {
         char *line;
         status = tm__memcached_line(&server->connection, &line, error);
         if (status != TM_OK || strcmp(line, "END") == 0)
@@ -98,7 +98,7 @@ static int read_settings(tm__memcached_server *server, tm_error *error)
         if (begins_with(line, wanted) && take_number(&at, '\0', &size))
             server->value_bytes_max = value_bytes_for(size);
     }
-    return status != TM_OK ? status : tm__fail(error, TM_EPROTO, "its settings have no end");
+    return status;
 }
 
 static int connect_server(tm__memcached_server *server, tm_error *error)
@@ -163,7 +163,7 @@ static int take_items(tm__memcached_server *server, const tm__memcached_keys *ke
     size_t next = 0;
     int status = tm__memcached_line(&server->connection, &line, error);
     while (status == TM_OK && strcmp(line, "END") != 0) {
-        tm__memcached_item item;
+        tm__memcached_item item = {0};
         status =
             begins_with(line, "VALUE ") ? parse_value(server, line, keys, &next, &item, error) : refusal(line, error);
         if (status == TM_OK)
@@ -179,6 +179,7 @@ static int take_items(tm__memcached_server *server, const tm__memcached_keys *ke
 int tm__memcached_answer(tm__memcached_server *server, const tm__memcached_keys *keys, tm__memcached_taker take,
                          void *ctx, int64_t deadline_ns, tm_error *error)
 {
+    tm__memcached_server_wait_from_now(server, deadline_ns);
     int status = take_items(server, keys, take, ctx, error);
     return status == TM_OK ? TM_OK : tm__memcached_server_failed(server, deadline_ns, status, error);
 }

@@ -90,9 +90,14 @@ int tm__memcached_server_begin(tm__memcached_server *server, int64_t deadline_ns
 {
     if (server->troubles >= TROUBLES_MAX && deadline_ns <= server->troubles_deadline_ns)
         return tm__fail(error, TM_EUNAVAILABLE, "memcached %s: has just failed to answer", server->name);
+    tm__memcached_server_wait_from_now(server, deadline_ns);
+    return TM_OK;
+}
+
+void tm__memcached_server_wait_from_now(tm__memcached_server *server, int64_t deadline_ns)
+{
     int64_t now_ns = tm__monotonic_ns();
     server->connection.limit_ns = server->alone ? deadline_ns : now_ns + (deadline_ns - now_ns) / 2;
-    return TM_OK;
 }
 
 int tm__memcached_server_says(const tm__memcached_server *server, int status, tm_error *error)

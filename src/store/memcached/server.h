@@ -24,6 +24,9 @@ void tm__memcached_server_free(tm__memcached_server *server);
  * of the time that is left, so that one server that hangs does not starve them. */
 int tm__memcached_server_begin(tm__memcached_server *server, int64_t deadline_ns, tm_error *error);
 
+/* The answer to a request may take as long again from now on: until now we have waited for other servers. */
+void tm__memcached_server_wait_from_now(tm__memcached_server *server, int64_t deadline_ns);
+
 /* What every failure on a connection ends in: closes it, remembers the trouble, puts the server's name into the text.
  * Returns the status that the caller is to see. */
 int tm__memcached_server_failed(tm__memcached_server *server, int64_t deadline_ns, int status, tm_error *error);

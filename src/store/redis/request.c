@@ -44,7 +44,7 @@ static void set_copy(maker *m, size_t at, const char *text, size_t len)
 
 static void add(maker *m, const char *text)
 {
-    set_copy(m, m->request->count++, text, text ? strlen(text) : 0);
+    set_copy(m, m->request->count++, text, strlen(text));
 }
 
 static void add_number(maker *m, uint64_t number)
@@ -138,7 +138,8 @@ static void add_id(maker *m, const unsigned char id[TM_STORE_ID_BYTES])
 static void add_own_key(maker *m, const tm__redis *redis, const char *kind)
 {
     char *key = tm__redis_key(redis, kind, m->batch->instance);
-    add(m, key);
+    m->failed = m->failed || !key;
+    add(m, key ? key : "");
     free(key);
 }
 
