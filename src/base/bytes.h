@@ -54,4 +54,30 @@ static inline tm__ends tm__bytes_ends(const char *p, size_t n)
     return ends;
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* The high bit of every zero byte, exact up to the lowest (Mycroft 1987). */
+static inline uint64_t tm__zero_bytes(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+#endif
+
+/* The first a or b, or end. For short runs, where a call of memchr costs more than it saves. */
+static inline const char *tm__find_either(const char *p, const char *end, char a, char b)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint64_t every_a = UINT64_C(0x0101010101010101) * (unsigned char)a;
+    const uint64_t every_b = UINT64_C(0x0101010101010101) * (unsigned char)b;
+    for (; end - p >= 8; p += 8) {
+        uint64_t word = tm__load64(p);
+        uint64_t found = tm__zero_bytes(word ^ every_a) | tm__zero_bytes(word ^ every_b);
+        if (found)
+            return p + __builtin_ctzll(found) / 8;
+    }
+#endif
+    while (p < end && *p != a && *p != b)
+        p++;
+    return p;
+}
+
 #endif

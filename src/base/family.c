@@ -57,8 +57,9 @@ int tm__family_check(const tm_family *family)
     bool type_ok = family->type >= TM_TYPE_COUNTER && family->type <= TM_TYPE_HISTOGRAM;
     bool aggregation_ok = family->aggregation >= TM_AGGREGATE_LAST && family->aggregation <= TM_AGGREGATE_EACH &&
                           (family->type == TM_TYPE_GAUGE || family->aggregation == TM_AGGREGATE_LAST);
-    return type_ok && aggregation_ok && help_ok(family->help) && unit_ok(family->unit) && buckets_ok(family) ? TM_OK
-                                                                                                              : TM_EINVAL;
+    return type_ok && aggregation_ok && help_ok(family->help) && unit_ok(family->unit) && buckets_ok(family)
+               ? TM_OK
+               : TM_EINVAL;
 }
 
 static const char *copy_text(tm__arena *arena, const char *text)

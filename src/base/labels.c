@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/names.h"
 
 /* A label before it is written: the value not yet, or already, escaped. */
@@ -102,15 +103,14 @@ int tm__labels_write(tm_labels labels, tm__labels_text *out)
     return out->len > TM__LABELS_TEXT_MAX ? TM_ELABEL : status;
 }
 
-/* The length of the escaped value at `value`, up to its closing quote; SIZE_MAX if there is none. Values are short: a loop
- * beats a call of memchr. */
+/* The length of the escaped value at `value`, up to its closing quote; SIZE_MAX if there is none. */
 static size_t escaped_length(const char *value, const char *end)
 {
-    for (const char *at = value; at < end; at++) {
+    const char *at = value;
+    while ((at = tm__find_either(at, end, '"', '\\')) < end) {
         if (*at == '"')
             return (size_t)(at - value);
-        if (*at == '\\')
-            at++;
+        at = end - at > 2 ? at + 2 : end;
     }
     return SIZE_MAX;
 }
@@ -122,9 +122,7 @@ bool tm__labels_next(const char **cursor, const char *end, tm__label *label)
         return false;
     if (*at == ',')
         at++;
-    const char *equals = at;
-    while (equals < end && *equals != '=')
-        equals++;
+    const char *equals = tm__find_either(at, end, '=', '=');
     if (end - equals < 3 || equals[1] != '"')
         return false;
     size_t value_len = escaped_length(equals + 2, end);

@@ -44,6 +44,7 @@ size_t tm__label_unescape(const tm__label *label, char *out);
 
 /* Writes a canonical text with one more label. A label of that name moves to "exported_NAME", as Prometheus does.
  * TM_ELABEL if name or value are bad or the result is too long. */
-TM__SHARED int tm__labels_insert(const char *text, size_t len, const char *name, const char *value, tm__labels_text *out);
+TM__SHARED int tm__labels_insert(const char *text, size_t len, const char *name, const char *value,
+                                 tm__labels_text *out);
 
 #endif

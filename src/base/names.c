@@ -18,7 +18,8 @@ bool tm__name_ok(const char *name)
         return false;
     size_t len = 1;
     for (; name[len]; len++)
-        if (len >= TM_NAME_MAX || !(is_letter(name[len]) || is_digit(name[len]) || name[len] == ':' || name[len] == '.'))
+        if (len >= TM_NAME_MAX ||
+            !(is_letter(name[len]) || is_digit(name[len]) || name[len] == ':' || name[len] == '.'))
             return false;
     return true;
 }
@@ -76,8 +77,8 @@ size_t tm__printed_name(const tm_family *family, char out[TM__PRINTED_MAX])
     if (family->type == TM_TYPE_COUNTER && ends_with(out, len, "_total", 6))
         len -= 6;
     size_t unit_len = family->unit ? strlen(family->unit) : 0;
-    bool has_unit = unit_len > 0 && len > unit_len && out[len - unit_len - 1] == '_' &&
-                    ends_with(out, len, family->unit, unit_len);
+    bool has_unit =
+        unit_len > 0 && len > unit_len && out[len - unit_len - 1] == '_' && ends_with(out, len, family->unit, unit_len);
     if (unit_len > 0 && !has_unit) {
         out[len++] = '_';
         memcpy(out + len, family->unit, unit_len);

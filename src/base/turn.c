@@ -2,14 +2,19 @@
 
 #include <time.h>
 
-void tm__turn_init(tm__turn *turn)
+static void init_condition(tm__turn *turn)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&turn->mutex, NULL);
     pthread_cond_init(&turn->given_back, &attributes);
     pthread_condattr_destroy(&attributes);
+}
+
+void tm__turn_init(tm__turn *turn)
+{
+    pthread_mutex_init(&turn->mutex, NULL);
+    init_condition(turn);
     turn->taken = false;
 }
 
@@ -50,9 +55,12 @@ void tm__turn_after_fork(tm__turn *turn)
     pthread_mutex_unlock(&turn->mutex);
 }
 
+/* The mutex belongs to the thread that forked, which the child has; the condition's waiters stayed in the parent. */
 bool tm__turn_in_forked_child(tm__turn *turn)
 {
     bool was_taken = turn->taken;
-    tm__turn_init(turn);
+    turn->taken = false;
+    init_condition(turn);
+    pthread_mutex_unlock(&turn->mutex);
     return was_taken;
 }

@@ -27,6 +27,12 @@ typedef struct json {
     unsigned depth;
     tm__buffer head; /* what all objects of a family begin with, up to their labels, */
     tm__buffer tail; /* and end with, after their values */
+
+    size_t bucket;                               /* which one is being written */
+    tm__buffer bucket_head;                      /* what stands before the count of a bucket, */
+    tm__buffer bucket_tail;                      /* and behind it, the same for all, */
+    tm__buffer bucket_heads;                     /* and before the counts of all buckets of a family, */
+    size_t bucket_head_ends[TM_BUCKETS_MAX + 1]; /* each up to here */
 } json;
 
 /* Nothing stands deeper than the members of a bucket. */
@@ -99,8 +105,48 @@ static void put_double(json *j, double value)
     tm__write(j->writer, text, print_number(value, text));
 }
 
+/* The labels without spaces, in one pass over their text, whose values are escaped as JSON would. Takes at most two bytes
+ * more a label. NULL at a control character. */
+static char *put_compact_labels(char *at, const char *text, size_t len)
+{
+    const char *end = text + len;
+    while (text < end) {
+        *at++ = '"';
+        while (*text != '=')
+            *at++ = *text++;
+        memcpy(at, "\":\"", 3);
+        at += 3;
+        for (text += 2; *text != '"'; *at++ = *text++) {
+            if ((unsigned char)*text < 0x20)
+                return NULL;
+            if (*text == '\\')
+                *at++ = *text++;
+        }
+        *at++ = '"';
+        text++;
+        if (text < end)
+            *at++ = *text++;
+    }
+    return at;
+}
+
+static bool put_labels_compactly(json *j, const tm_series *series)
+{
+    char *begin_at = tm__writer_room(j->writer, series->labels_bytes + 2 * (TM_LABELS_MAX + 1) + 2);
+    *begin_at = '{';
+    char *at = put_compact_labels(begin_at + 1, series->labels, series->labels_bytes);
+    if (!at)
+        return false;
+    *at++ = '}';
+    j->writer->len += (size_t)(at - begin_at);
+    j->empty = false;
+    return true;
+}
+
 static void put_labels(json *j, const tm_series *series)
 {
+    if (!j->pretty && put_labels_compactly(j, series))
+        return;
     begin(j, '{');
     const char *cursor = series->labels;
     const char *last = series->labels + series->labels_bytes;
@@ -112,18 +158,71 @@ static void put_labels(json *j, const tm_series *series)
     end(j, '}');
 }
 
-static void put_counter(json *j, const tm_family *family, const tm_number *values)
+static int put_counter(json *j, const tm_family *family, const tm_number *values)
 {
     (void)family;
     put_key(j, "value");
     tm__write_u64(j->writer, values[0].u);
+    return TM_OK;
 }
 
-static void put_gauge(json *j, const tm_family *family, const tm_number *values)
+static int put_gauge(json *j, const tm_family *family, const tm_number *values)
 {
     (void)family;
     put_key(j, "value");
     put_double(j, values[0].d);
+    return TM_OK;
+}
+
+static int append(void *buffer, const char *bytes, size_t len)
+{
+    tm__buffer *to = buffer;
+    tm__buffer_append(to, bytes, len);
+    return to->failed;
+}
+
+/* Lets `put` write into a buffer. */
+static int capture(json *j, void (*put)(json *j), tm__buffer *out)
+{
+    char bytes[512];
+    tm__writer into_buffer = {.sink = append, .ctx = out, .bytes = bytes, .capacity = sizeof bytes};
+    out->len = 0;
+    j->writer = &into_buffer;
+    put(j);
+    j->writer = &j->e->writer;
+    return tm__writer_finish(&into_buffer) == TM_OK ? TM_OK : TM_ENOMEM;
+}
+
+static void put_bucket_head(json *j)
+{
+    const tm__bound_text *bound = &j->e->bounds.bounds[j->bucket];
+    j->empty = j->bucket == 0;
+    separate(j);
+    begin(j, '{');
+    put_key(j, "le");
+    tm__write(j->writer, bound->text, bound->len);
+    put_key(j, "count");
+}
+
+static void put_bucket_tail(json *j)
+{
+    end(j, '}');
+}
+
+/* Called where the first bucket of a family is to be written. */
+static int prepare_buckets(json *j, const tm_family *family)
+{
+    tm__print_bounds(family, print_number, &j->e->bounds);
+    j->bucket_heads.len = 0;
+    int status = TM_OK;
+    for (j->bucket = 0; j->bucket <= family->bucket_count && status == TM_OK; j->bucket++) {
+        status = capture(j, put_bucket_head, &j->bucket_head);
+        tm__buffer_append(&j->bucket_heads, j->bucket_head.data, j->bucket_head.len);
+        j->bucket_head_ends[j->bucket] = j->bucket_heads.len;
+        if (status == TM_OK)
+            status = capture(j, put_bucket_tail, &j->bucket_tail);
+    }
+    return j->bucket_heads.failed ? TM_ENOMEM : status;
 }
 
 static void put_bucket(void *ctx, const tm__sample *sample)
@@ -131,28 +230,26 @@ static void put_bucket(void *ctx, const tm__sample *sample)
     json *j = ctx;
     if (sample->kind != TM__SAMPLE_BUCKET)
         return;
-    const tm__bound_text *bound = &j->e->bounds.bounds[sample->bucket];
-    separate(j);
-    begin(j, '{');
-    put_key(j, "le");
-    tm__write(j->writer, bound->text, bound->len);
-    put_key(j, "count");
+    size_t begin_at = sample->bucket > 0 ? j->bucket_head_ends[sample->bucket - 1] : 0;
+    tm__write(j->writer, j->bucket_heads.data + begin_at, j->bucket_head_ends[sample->bucket] - begin_at);
     tm__write_u64(j->writer, sample->value.u);
-    end(j, '}');
+    tm__write(j->writer, j->bucket_tail.data, j->bucket_tail.len);
 }
 
-static void put_histogram(json *j, const tm_family *family, const tm_number *values)
+static int put_histogram(json *j, const tm_family *family, const tm_number *values)
 {
-    if (j->e->walk.family_begins)
-        tm__print_bounds(family, print_number, &j->e->bounds);
     put_key(j, "count");
     tm__write_u64(j->writer, tm__histogram_count(family, values));
     put_key(j, "sum");
     put_double(j, values[family->bucket_count + 1].d);
     put_key(j, "buckets");
     begin(j, '[');
-    tm__each_sample(family, values, put_bucket, j);
+    int status = j->e->walk.family_begins ? prepare_buckets(j, family) : TM_OK;
+    if (status == TM_OK)
+        tm__each_sample(family, values, put_bucket, j);
+    j->empty = false;
     end(j, ']');
+    return status;
 }
 
 static void put_if_given(json *j, const char *key, const char *text)
@@ -166,7 +263,7 @@ static void put_if_given(json *j, const char *key, const char *text)
 typedef struct section {
     const char *key;
     tm_type type;
-    void (*put_values)(json *j, const tm_family *family, const tm_number *values);
+    int (*put_values)(json *j, const tm_family *family, const tm_number *values);
 } section;
 
 static const section sections[] = {
@@ -193,25 +290,6 @@ static void put_tail(json *j)
     end(j, '}');
 }
 
-static int append(void *buffer, const char *bytes, size_t len)
-{
-    tm__buffer *to = buffer;
-    tm__buffer_append(to, bytes, len);
-    return to->failed;
-}
-
-/* Lets `put` write into a buffer. */
-static int capture(json *j, void (*put)(json *j), tm__buffer *out)
-{
-    char bytes[512];
-    tm__writer into_buffer = {.sink = append, .ctx = out, .bytes = bytes, .capacity = sizeof bytes};
-    out->len = 0;
-    j->writer = &into_buffer;
-    put(j);
-    j->writer = &j->e->writer;
-    return tm__writer_finish(&into_buffer) == TM_OK ? TM_OK : TM_ENOMEM;
-}
-
 static int begin_family(json *j)
 {
     bool empty = j->empty;
@@ -222,16 +300,17 @@ static int begin_family(json *j)
     return status;
 }
 
-static void put_series(json *j, const section *s)
+static int put_series(json *j, const section *s)
 {
     const tm_series *series = &j->e->walk.series;
     separate(j);
     tm__write(j->writer, j->head.data, j->head.len);
     j->depth++;
     put_labels(j, series);
-    s->put_values(j, j->e->walk.family->info, series->values);
+    int status = s->put_values(j, j->e->walk.family->info, series->values);
     tm__write(j->writer, j->tail.data, j->tail.len);
     j->depth--;
+    return status;
 }
 
 static int put_section(json *j, const section *s)
@@ -245,7 +324,7 @@ static int put_section(json *j, const section *s)
         if (walk->family_begins)
             status = begin_family(j);
         if (status == TM_OK)
-            put_series(j, s);
+            status = put_series(j, s);
     }
     end(j, ']');
     return status == TM_OK ? walk->status : status;
@@ -267,5 +346,8 @@ int tm__export_json(tm__export *e)
     tm__write_char(j.writer, '\n');
     tm__buffer_free(&j.head);
     tm__buffer_free(&j.tail);
+    tm__buffer_free(&j.bucket_head);
+    tm__buffer_free(&j.bucket_tail);
+    tm__buffer_free(&j.bucket_heads);
     return status;
 }

@@ -66,12 +66,14 @@ static int find_target(const application *a, const tm_change *change, const targ
         *out = *previous;
         return TM_OK;
     }
-    if (!tm__labels_ok(change->labels, change->labels_bytes))
-        return TM_ELABEL;
     tm__ledger_family *family = same_family ? previous->series->family : NULL;
+    if (family)
+        out->series = tm__ledger_find_series(a->ledger, family, change->labels, change->labels_bytes);
+    if (!out->series && !tm__labels_ok(change->labels, change->labels_bytes)) /* labels that are here are canonical */
+        return TM_ELABEL;
     if (!family)
         status = find_or_add_family(a->ledger, change->family, &family);
-    if (status == TM_OK)
+    if (status == TM_OK && !out->series)
         status = find_or_add_series(a->ledger, family, change, &out->series);
     if (status == TM_OK)
         status = find_or_add_held(a->instance, out->series, &out->held);

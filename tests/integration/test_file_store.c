@@ -300,6 +300,26 @@ TEST(rights_that_are_missing_at_any_moment_are_named)
     fail_every_call(EROFS, TM_EREADONLY);
 }
 
+TEST(content_is_synced_before_it_takes_its_place_and_the_directory_after)
+{
+    tm_store *store = open_file(in_directory("store"));
+    must_count_one(store, 1);
+    faults_fail_named("fsync", 1, EIO);
+    must_fail_to_count(store, 2, TM_EIO);
+    faults_off();
+    assert_int_equal(count_in(store), 1);
+    faults_fail_named("fsync", 2, EIO);
+    must_fail_to_count(store, 2, TM_EIO);
+    faults_off();
+    assert_int_equal(count_in(store), 2);
+    must_count_one(store, 2);
+    faults_fail_named("fsync", 2, EINVAL); /* from file systems that cannot sync a directory */
+    must_count_one(store, 3);
+    faults_off();
+    assert_true(faults_happened());
+    tm_store_close(store);
+}
+
 TEST(signals_interrupt_nothing)
 {
     static const char *const functions[] = {"read", "write", "flock"};
@@ -1057,7 +1077,8 @@ TEST_MAIN("file_store", CONTRACT_CASES(CONTRACT_ENTRY) T(a_crash_at_any_system_c
           T(a_crash_in_the_middle_of_a_write_leaves_the_old_file),
           T(a_crash_while_the_file_is_made_leaves_none_or_a_whole_one), T(every_system_call_may_fail_once),
           T(a_disk_that_is_full_at_any_moment_is_named), T(rights_that_are_missing_at_any_moment_are_named),
-          T(signals_interrupt_nothing), T(short_writes_are_continued), T(memory_that_runs_out_is_an_error_and_no_leak),
+          T(content_is_synced_before_it_takes_its_place_and_the_directory_after), T(signals_interrupt_nothing),
+          T(short_writes_are_continued), T(memory_that_runs_out_is_an_error_and_no_leak),
           T(a_file_size_limit_is_a_full_disk_and_kills_nobody), T(a_signal_that_the_host_has_pending_stays),
           T(a_disk_that_is_really_full_is_named_and_does_no_harm),
           T(a_read_only_directory_can_be_read_and_is_named_when_written), T(an_unreadable_file_is_named),

@@ -267,7 +267,7 @@ TEST(when_another_process_has_made_another_layout_all_follow)
     memcached_case c = memcached_case_begin(&eight, NULL);
     count(&c, 3);
     for (int i = 0; i < 20; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "more_%d", i);
         assert_ok(tm_count(c.registry, name, 1, TM_NO_LABELS));
     }
@@ -353,7 +353,7 @@ TEST(a_damaged_partition_is_told_and_keeps_no_other_from_being_synced)
     unsigned partitions;
     char generation[33];
     char command[96];
-    char name[16];
+    char name[24];
     for (int i = 0; i < 20; i++) {
         snprintf(name, sizeof name, "more_%d", i);
         assert_ok(tm_count(c.registry, name, 1, TM_NO_LABELS));
@@ -389,7 +389,7 @@ TEST(a_sync_with_nothing_new_is_one_request)
     memcached_case c = memcached_case_begin_behind_proxy(NULL);
     count(&c, 3);
     for (int i = 0; i < 200; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "more_%d", i);
         assert_ok(tm_count(c.registry, name, 1, TM_NO_LABELS));
     }
@@ -405,7 +405,7 @@ TEST(a_sync_fetches_everything_at_once_and_writes_what_changed)
     memcached_case c = memcached_case_begin_behind_proxy(NULL);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 2000; i++) {
-            char name[16];
+            char name[24];
             snprintf(name, sizeof name, "%d", i);
             assert_ok(tm_count(c.registry, "tasks", 1, TM_LABELS("i", name)));
         }
@@ -574,7 +574,7 @@ TEST(a_server_without_memory_is_full)
     sync_store(c.registry, c.store);
     int status = TM_OK;
     for (int i = 0; i < 100 && status == TM_OK; i++) {
-        char family[16];
+        char family[24];
         snprintf(family, sizeof family, "texts_%d", i);
         fill(c.registry, family, 100000);
         status = tm_sync_to_cache(c.registry, c.store, NULL);

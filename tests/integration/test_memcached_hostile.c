@@ -70,7 +70,7 @@ static attack begin(fake_script script, void *ctx)
     assert_in_range(tm_monotonic_ns() - start_ns, 0, GENEROUS_MS * INT64_C(1000000));
     assert_true(status == TM_OK || error.text[0] != '\0');
     for (int i = 0; i < 50; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "tasks_%d", i);
         assert_ok(tm_count(a.registry, name, 1, TM_NO_LABELS));
     }

@@ -349,7 +349,7 @@ TEST(a_server_that_evicts_is_never_above_the_truth)
     for (uint64_t round = 1; round <= ROUNDS; round++) {
         for (int i = 0; i < STORES; i++) {
             for (int k = 0; k < 40; k++) {
-                snprintf(long_value, 8, "%06d", k);
+                snprintf(long_value, 12, "%06d", k);
                 long_value[6] = '-';
                 assert_ok(tm_count(registries[i], "tasks", 1, TM_LABELS("text", long_value)));
             }
@@ -691,18 +691,15 @@ TEST(threads_share_a_handle)
     memcached_case_end(&c);
 }
 
-/* Waiting for the turn ends at the deadline, too. */
+/* Waiting for the turn ends at the deadline, too. Who gets it then may already be told what the one before has found. */
 static void read_impatiently(void *ctx, size_t number)
 {
     memcached_case *c = ctx;
     tm_error error;
     tm_snapshot *snapshot;
-    if (number == 0) {
-        sync_must_fail(c->registry, c->store, TM_ETIMEOUT);
-        return;
-    }
-    assert_status(tm_store_read(c->store, NULL, &snapshot, &error), TM_ETIMEOUT);
-    assert_true(error.text[0] != '\0');
+    int status =
+        number == 0 ? tm_sync_to_cache(c->registry, c->store, NULL) : tm_store_read(c->store, NULL, &snapshot, &error);
+    assert_true(status == TM_ETIMEOUT || status == TM_EUNAVAILABLE);
 }
 
 TEST(waiting_for_other_threads_is_bounded_too)

@@ -51,6 +51,13 @@ bool faults_fail_allocation(size_t n)
     return arm_next(FAIL_ALLOCATION, n);
 }
 
+void faults_fail_only_allocation(size_t n)
+{
+    faults_off();
+    only = NULL;
+    arm(FAIL_ALLOCATION, n);
+}
+
 bool faults_fail_call(size_t n, int error_number)
 {
     error_to_give = error_number;

@@ -18,6 +18,9 @@
  * to fail before n did not come: all have been tried. */
 bool faults_fail_allocation(size_t n);
 
+/* Allocation number n fails, whatever came before: for tries that are each a process of their own. */
+void faults_fail_only_allocation(size_t n);
+
 /* The same for system calls of any kind. */
 bool faults_fail_call(size_t n, int error_number);
 

@@ -7,7 +7,7 @@
 
 #include "test.h"
 
-enum { CHILD_LIMIT_S = 60 };
+enum { CHILD_LIMIT_S = 40 };
 
 typedef struct task {
     void (*numbered)(void *ctx, size_t number);

@@ -250,6 +250,7 @@ typedef struct clearing {
     tm_counter *counter;
     tm_histogram *histogram;
     tm_gauge *gauge;
+    tm_counter *idle; /* recorded to before the first clear, and never again */
     atomic_size_t writers_left;
 } clearing;
 
@@ -273,6 +274,7 @@ static void watch_cleared(clearing *c)
 {
     const uint64_t most = (uint64_t)WRITERS * CLEARED_OPERATIONS;
     while (atomic_load(&c->writers_left) > 0) {
+        must(tm_counter_value(c->idle) == 0);
         must(tm_counter_value(c->counter) <= most);
         must(tm_histogram_count(c->histogram) <= most);
         double gauge = tm_gauge_value(c->gauge);
@@ -309,6 +311,9 @@ TEST(clearing_while_others_record_loses_nothing_and_shows_nothing_wrong)
     c.counter = counter_of(c.registry, "c", TM_NO_LABELS);
     c.histogram = histogram_with(c.registry, "h", bounds, BUCKETS - 1);
     c.gauge = gauge_of(c.registry, "g", TM_NO_LABELS);
+    c.idle = counter_of(c.registry, "idle", TM_NO_LABELS);
+    tm_counter_add(c.idle, 1000);
+    assert_ok(tm_registry_clear(c.registry, NULL));
     run_threads(WRITERS + OBSERVERS + 1, write_watch_or_clear, &c);
 
     tm_snapshot *raw;
@@ -321,7 +326,7 @@ TEST(clearing_while_others_record_loses_nothing_and_shows_nothing_wrong)
     tm_snapshot_free(raw);
     size_t cleared;
     assert_ok(tm_registry_clear(c.registry, &cleared));
-    assert_int_equal(cleared, 3 + CLEARED_OPERATIONS / NEW_SERIES_EVERY);
+    assert_int_equal(cleared, 4 + CLEARED_OPERATIONS / NEW_SERIES_EVERY);
     assert_int_equal(tm_counter_value(c.counter), 0);
     assert_int_equal(tm_histogram_count(c.histogram), 0);
     assert_true(tm_gauge_value(c.gauge) == 0);
@@ -330,6 +335,46 @@ TEST(clearing_while_others_record_loses_nothing_and_shows_nothing_wrong)
     tm_registry_free(c.registry);
 }
 
+/* Few series, so that clears and reads meet all the time. */
+enum { READS = 1000000 };
+
+static void read_and_check(clearing *c)
+{
+    for (unsigned i = 0; i < READS; i++) {
+        must(tm_counter_value(c->counter) < UINT64_MAX / 2);
+        must(tm_histogram_count(c->histogram) < UINT64_MAX / 2);
+    }
+    atomic_fetch_sub(&c->writers_left, 1);
+}
+
+static void record_until_read(clearing *c)
+{
+    while (atomic_load_explicit(&c->writers_left, memory_order_relaxed) > 0) {
+        tm_counter_inc(c->counter);
+        tm_histogram_observe(c->histogram, 1);
+    }
+}
+
+static void read_record_or_clear(void *ctx, size_t number)
+{
+    if (number < OBSERVERS)
+        read_and_check(ctx);
+    else if (number == OBSERVERS)
+        record_until_read(ctx);
+    else
+        clear_repeatedly(ctx);
+}
+
+TEST(a_clear_in_the_middle_of_a_read_shows_no_less_than_zero)
+{
+    clearing c = {.registry = new_registry(), .writers_left = OBSERVERS};
+    c.counter = counter_of(c.registry, "c", TM_NO_LABELS);
+    c.histogram = histogram_with(c.registry, "h", bounds, BUCKETS - 1);
+    run_threads(OBSERVERS + 2, read_record_or_clear, &c);
+    tm_registry_free(c.registry);
+}
+
 TEST_MAIN("torture", T_LIMIT(what_many_threads_record_is_exact_and_every_snapshot_is_consistent, 120),
           T(two_registries_recorded_to_at_once_keep_apart), T_LIMIT(series_made_by_many_threads_at_once_exist_once, 120),
-          T_LIMIT(clearing_while_others_record_loses_nothing_and_shows_nothing_wrong, 120))
+          T_LIMIT(clearing_while_others_record_loses_nothing_and_shows_nothing_wrong, 120),
+          T_LIMIT(a_clear_in_the_middle_of_a_read_shows_no_less_than_zero, 120))

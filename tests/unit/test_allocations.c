@@ -44,14 +44,23 @@ static void may_fail(int status)
 
 /* ---- what is tried ------------------------------------------------------------------------------------------- */
 
+/* Once more if there was no memory: a histogram that is used undescribed has other buckets for good. */
+static void describe(tm_registry *registry, tm_family family)
+{
+    family.size = sizeof family;
+    int status = tm_describe(registry, &family);
+    may_fail(status);
+    if (status != TM_OK)
+        must(tm_describe(registry, &family) == TM_OK);
+}
+
 static void describe_all(tm_registry *registry)
 {
     static const double bounds[] = {1, 2, 3};
-    may_fail(tm_describe(registry, &(tm_family){.size = sizeof(tm_family), .name = "h", .type = TM_TYPE_HISTOGRAM,
-                                                .unit = "seconds", .help = "Help.", .buckets = bounds, .bucket_count = 3}));
-    may_fail(tm_describe(registry, &(tm_family){.size = sizeof(tm_family), .name = "c", .type = TM_TYPE_COUNTER}));
-    may_fail(tm_describe(registry, &(tm_family){.size = sizeof(tm_family), .name = "c", .type = TM_TYPE_COUNTER,
-                                                .help = "Late help."}));
+    describe(registry, (tm_family){.name = "h", .type = TM_TYPE_HISTOGRAM, .unit = "seconds", .buckets = bounds,
+                                   .bucket_count = 3});
+    describe(registry, (tm_family){.name = "c", .type = TM_TYPE_COUNTER});
+    describe(registry, (tm_family){.name = "c", .type = TM_TYPE_COUNTER, .help = "Late help."});
 }
 
 /* By handle, one recording of each type and label set; handles that were refused work too. */
@@ -161,19 +170,26 @@ static void try_everything(attempt *a)
 
 /* ---- what must hold afterwards ------------------------------------------------------------------------------- */
 
-/* All that was ever recorded to counters and histograms. */
+/* All that is counted in the counters and histograms of a snapshot. */
+static uint64_t counted(const tm_snapshot *snapshot)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < tm_snapshot_family_count(snapshot); i++) {
+        const tm_family *family = tm_snapshot_family(snapshot, i);
+        size_t integers = family->type == TM_TYPE_GAUGE ? 0 : family->type == TM_TYPE_COUNTER ? 1 : family->bucket_count + 1;
+        for (size_t k = 0; k < tm_snapshot_series_count(snapshot, i); k++)
+            for (size_t part = 0; part < integers; part++)
+                count += tm_snapshot_series(snapshot, i, k).values[part].u;
+    }
+    return count;
+}
+
+/* Ever, not only since the clear. */
 static uint64_t recorded(tm_registry *registry)
 {
     tm_snapshot *raw;
     must(tm__snapshot_take_raw(registry, &raw) == TM_OK);
-    uint64_t count = 0;
-    for (size_t i = 0; i < tm_snapshot_family_count(raw); i++) {
-        const tm_family *family = tm_snapshot_family(raw, i);
-        size_t integers = family->type == TM_TYPE_GAUGE ? 0 : family->type == TM_TYPE_COUNTER ? 1 : family->bucket_count + 1;
-        for (size_t k = 0; k < tm_snapshot_series_count(raw, i); k++)
-            for (size_t part = 0; part < integers; part++)
-                count += tm_snapshot_series(raw, i, k).values[part].u;
-    }
+    uint64_t count = counted(raw);
     tm_snapshot_free(raw);
     return count;
 }
@@ -185,34 +201,15 @@ static bool nothing_is_unaccounted_for(attempt *a)
     return stats_of(a->registry).dropped == a->lost + (a->asked - there);
 }
 
-static uint64_t stored(tm_store *store, const tm_snapshot *raw)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < tm_snapshot_family_count(raw); i++) {
-        const tm_family *family = tm_snapshot_family(raw, i);
-        for (size_t k = 0; k < tm_snapshot_series_count(raw, i) && family->type != TM_TYPE_GAUGE; k++) {
-            tm_series series = tm_snapshot_series(raw, i, k);
-            char labels[256];
-            snprintf(labels, sizeof labels, "%.*s", (int)series.labels_bytes, series.labels);
-            size_t integers = family->type == TM_TYPE_COUNTER ? 1 : family->bucket_count + 1;
-            for (size_t part = 0; part < integers; part++)
-                count += stored_count(store, family->name, labels, part);
-        }
-    }
-    return count;
-}
-
-/* The store has everything, whatever failed on the way. */
+/* Whatever failed on the way. */
 static bool the_store_has_it_all(attempt *a)
 {
     if (!a->store)
         a->store = open_store(a->url, NULL);
-    tm_sync_report report = sync_store(a->registry, a->store);
-    must(report.failed_fields == 0);
-    tm_snapshot *raw;
-    must(tm__snapshot_take_raw(a->registry, &raw) == TM_OK);
-    uint64_t count = stored(a->store, raw);
-    tm_snapshot_free(raw);
+    (void)sync_store(a->registry, a->store);
+    tm_snapshot *aggregate = read_store(a->store);
+    uint64_t count = counted(aggregate);
+    tm_snapshot_free(aggregate);
     return count == recorded(a->registry);
 }
 
@@ -237,12 +234,22 @@ static const char *go_on(attempt *a)
     return NULL;
 }
 
+/* Pointers that are left on the stack, and the last table that was worked on, would count as still in use. */
+__attribute__((noinline)) static bool memory_leaks(void)
+{
+    tm_registry_free(new_registry());
+    volatile char stack[65536];
+    for (size_t i = 0; i < sizeof stack; i++)
+        stack[i] = 0;
+    return __lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check() != 0;
+}
+
 static const char *fail_one_allocation(void *ctx)
 {
     attempt a = *(attempt *)ctx;
     tm_registry_options options = TM_REGISTRY_OPTIONS_INIT;
     options.max_series_per_family = CAP;
-    must(faults_fail_allocation(a.number));
+    faults_fail_only_allocation(a.number);
     int status = tm_registry_new(&options, &a.registry);
     may_fail(status);
     must((status == TM_OK) == (a.registry != NULL));
@@ -253,7 +260,8 @@ static const char *fail_one_allocation(void *ctx)
     const char *complaint = status == TM_OK ? go_on(&a) : NULL;
     tm_store_close(a.store);
     tm_registry_free(a.registry);
-    if (!complaint && __lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check() != 0)
+    a.registry = NULL;
+    if (!complaint && memory_leaks())
         complaint = "memory leaks";
     return complaint;
 }

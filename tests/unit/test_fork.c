@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "registries.h"
+#include "registry/registry.h"
 #include "test.h"
 #include "threads.h"
 
@@ -151,6 +152,27 @@ TEST(what_a_clear_hides_stays_hidden_in_a_child)
     tm_registry_free(s.registry);
 }
 
+static const char *sets_and_reads(void *gauge)
+{
+    if (tm_gauge_value(gauge) != 0)
+        return "the gauge is not zero";
+    tm_gauge_set(gauge, 3);
+    tm_gauge_add(gauge, 1);
+    return tm_gauge_value(gauge) == 4 ? NULL : "the gauge cannot be set";
+}
+
+TEST(a_set_that_another_thread_was_in_the_middle_of_does_not_hold_up_a_child)
+{
+    series s = make();
+    tm__gauge_state *state = ((tm__gauge *)s.added)->state;
+    tm_gauge_set(s.added, 1);
+    atomic_fetch_add(&state->version, 1);
+    run_child(sets_and_reads, s.added);
+    atomic_fetch_add(&state->version, 1);
+    assert_true(tm_gauge_value(s.added) == 1);
+    tm_registry_free(s.registry);
+}
+
 static const char *has_dropped_nothing(void *registry)
 {
     tm_registry_stats_t stats = TM_REGISTRY_STATS_INIT;
@@ -276,6 +298,7 @@ TEST(nodes_are_called_newest_first_before_and_oldest_first_after)
 
 TEST_MAIN("fork", T(a_child_begins_at_zero_and_the_parent_goes_on), T(a_child_can_fork_again),
           T(everything_works_in_a_child), T(a_child_of_a_cleared_registry_begins_at_zero),
-          T(what_a_clear_hides_stays_hidden_in_a_child), T(the_drops_of_the_parent_are_not_the_child_s),
+          T(what_a_clear_hides_stays_hidden_in_a_child), T(a_set_that_another_thread_was_in_the_middle_of_does_not_hold_up_a_child),
+          T(the_drops_of_the_parent_are_not_the_child_s),
           T(the_shards_of_threads_that_are_not_in_the_child_serve_its_own),
           T(nodes_are_called_newest_first_before_and_oldest_first_after))

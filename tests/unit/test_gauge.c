@@ -1,5 +1,9 @@
 /* Gauges: set and add, alone, from threads, and across a clear. */
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
 
 #include "registries.h"
 #include "registry/registry.h"
@@ -159,6 +163,37 @@ TEST(what_is_added_during_a_set_belongs_to_it)
     tm_registry_free(g.registry);
 }
 
+typedef struct reading {
+    tm_gauge *gauge;
+    double value;
+    atomic_bool done;
+} reading;
+
+static void *read_gauge(void *ctx)
+{
+    reading *r = ctx;
+    r->value = tm_gauge_value(r->gauge);
+    atomic_store(&r->done, true);
+    return NULL;
+}
+
+/* A read that does not wait is most likely done long before the end of the pause. */
+TEST(a_read_waits_for_the_end_of_a_set)
+{
+    one_gauge g = make();
+    tm_gauge_add(g.gauge, 1);
+    reading r = {.gauge = g.gauge};
+    tm__gauge_state *state = begin_a_set(g.gauge);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, read_gauge, &r), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    assert_false(atomic_load(&r.done));
+    end_the_set(state, 500);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(r.value == 500);
+    tm_registry_free(g.registry);
+}
+
 TEST(a_cleared_gauge_is_zero_and_hidden_until_it_is_used)
 {
     for (int with_adds = 0; with_adds < 2; with_adds++) {
@@ -216,5 +251,6 @@ TEST(many_gauges_do_not_disturb_each_other)
 TEST_MAIN("gauge", T(a_new_gauge_is_zero_and_is_shown), T(set_replaces_and_add_adds_in_any_order),
           T(every_double_goes_in_and_comes_out), T(a_set_voids_what_all_threads_had_added),
           T(a_set_during_another_voids_what_was_added_before_it), T(what_is_added_after_a_set_during_another_counts),
-          T(what_is_added_during_a_set_belongs_to_it), T(a_cleared_gauge_is_zero_and_hidden_until_it_is_used),
+          T(what_is_added_during_a_set_belongs_to_it), T(a_read_waits_for_the_end_of_a_set),
+          T(a_cleared_gauge_is_zero_and_hidden_until_it_is_used),
           T(adds_that_cancel_out_show_a_cleared_gauge), T(many_gauges_do_not_disturb_each_other))
