@@ -24,6 +24,7 @@ static _Atomic uint64_t shard_count;
 static _Atomic uint64_t shard_bytes;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static tm__shard *parents_shards;                /* of the processes before the forks that led here; never looked at */
 static tm__shard *free_shards;                   /* guarded by lock, as all below */
 static tm__cell_block *free_blocks[BLOCK_SIZES]; /* by size: 64, 128, 256, 512 cells */
 static uint64_t next_cell;
@@ -246,22 +247,25 @@ static void after_fork(void *self)
     pthread_mutex_unlock(&lock);
 }
 
-/* The child counts from zero, and its only thread keeps its shard; the others' owners do not exist here. */
+/* The child counts from zero: it begins without shards. The parent's are left as they are, so that a fork costs no more
+ * the more there is to forget, and their pages stay shared with the parent; only leak checkers must still find them. */
 static void in_child(void *self)
 {
     (void)self;
-    free_shards = NULL;
-    for (tm__shard *shard = atomic_load(&all_shards); shard; shard = shard->next) {
-        for (uint32_t k = 0; k < TM__SEGMENT_COUNT; k++) {
-            tm__cell *cells = atomic_load_explicit(&shard->segments[k], memory_order_relaxed);
-            if (cells)
-                memset((void *)cells, 0, segment_cells(k) * sizeof *cells);
-        }
-        if (shard != thread_shard) {
-            shard->next_free = free_shards;
-            free_shards = shard;
-        }
+    tm__shard *last = atomic_load(&all_shards);
+    while (last && last->next)
+        last = last->next;
+    if (last) {
+        last->next = parents_shards;
+        parents_shards = atomic_load(&all_shards);
     }
+    atomic_store(&all_shards, NULL);
+    atomic_store(&shard_count, 0);
+    atomic_store(&shard_bytes, 0);
+    free_shards = NULL;
+    thread_shard = NULL;
+    memset(tm__thread_segments, 0, sizeof tm__thread_segments);
+    pthread_setspecific(exit_key, NULL);
     pthread_mutex_unlock(&lock);
 }
 

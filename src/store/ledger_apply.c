@@ -52,6 +52,18 @@ static int find_or_add_held(tm__ledger_instance *instance, tm__ledger_series *se
     return instance->values_expired ? TM_OK : tm__held_get(&instance->values, series, out);
 }
 
+/* A known series of a family. Batches have their series in the same order each time, so the one that stands behind the one
+ * before is mostly the one. */
+static tm__ledger_series *find_series(const application *a, tm__ledger_family *family, const tm_change *change,
+                                      const target *previous)
+{
+    tm__ledger_series *next = previous->series->next;
+    if (next && next->family == family && next->labels_len == change->labels_bytes &&
+        memcmp(next->labels, change->labels, change->labels_bytes) == 0)
+        return next;
+    return tm__ledger_find_series(a->ledger, family, change->labels, change->labels_bytes);
+}
+
 /* `previous` is where the change before this one belongs, or NULL. Nothing is added for a change that is refused. */
 static int find_target(const application *a, const tm_change *change, const target *previous, target *out)
 {
@@ -68,7 +80,7 @@ static int find_target(const application *a, const tm_change *change, const targ
     }
     tm__ledger_family *family = same_family ? previous->series->family : NULL;
     if (family)
-        out->series = tm__ledger_find_series(a->ledger, family, change->labels, change->labels_bytes);
+        out->series = find_series(a, family, change, previous);
     if (!out->series && !tm__labels_ok(change->labels, change->labels_bytes)) /* labels that are here are canonical */
         return TM_ELABEL;
     if (!family)

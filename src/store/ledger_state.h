@@ -44,6 +44,7 @@ typedef struct tm__held {
 typedef struct tm__held_list {
     tm__held *first;
     tm__held **end;
+    tm__held *got; /* what tm__held_get returned last */
     size_t count;
     tm__table by_series; /* made when it is first needed */
     tm__arena arena;

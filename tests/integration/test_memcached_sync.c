@@ -235,6 +235,24 @@ TEST(a_connection_that_the_server_closed_is_replaced_without_a_word)
     memcached_case_end(&c);
 }
 
+TEST(a_connection_that_breaks_at_the_first_word_is_replaced_without_a_word)
+{
+    memcached_case c = memcached_case_begin_behind_proxy(NULL);
+    count(&c, 1);
+    sync_now(&c);
+    const proxy_fault faults[] = {PROXY_DROP_REQUEST, PROXY_DROP_REPLY};
+    for (uint64_t i = 0; i < 2; i++) {
+        count(&c, 1);
+        proxy_set_fault_after(c.proxy, BEFORE_GETS, faults[i], 1, 0);
+        assert_int_equal(sync_now(&c).retries, 0);
+        assert_int_equal(stored(&c), i + 2);
+        proxy_set_fault_after(c.proxy, BEFORE_GETS, faults[i], 2, 0); /* the new one breaks, too */
+        sync_must_fail(c.registry, c.store, TM_EUNAVAILABLE);
+        sync_now(&c);
+    }
+    memcached_case_end(&c);
+}
+
 /* ---- lost items ---------------------------------------------------------------------------------------------- */
 
 TEST(a_flush_heals_in_one_sync_but_for_those_who_are_gone)
@@ -756,6 +774,7 @@ TEST_MAIN("memcached_sync", T(a_lost_reply_is_counted_once), T(a_lost_request_is
           T(an_add_that_lands_after_a_flush_is_put_right), T(a_reply_that_is_cut_anywhere_is_counted_once),
           T(a_dripping_server_does_not_stretch_the_deadline),
           T(a_connection_that_the_server_closed_is_replaced_without_a_word),
+          T(a_connection_that_breaks_at_the_first_word_is_replaced_without_a_word),
           T(a_flush_heals_in_one_sync_but_for_those_who_are_gone), T(a_restarted_server_heals_in_one_sync),
           T(a_token_from_before_a_restart_is_never_used), T(a_server_that_evicts_is_never_above_the_truth),
           T(what_ran_out_of_time_is_sent_again), T(the_order_of_the_servers_does_not_matter),

@@ -16,7 +16,7 @@ typedef struct redis_case {
     tm_registry *registry;
 } redis_case;
 
-/* options: of the store; NULL for defaults. server_options: REDIS_PLAIN or REDIS_OPTIONS(...). */
+/* options: of the store; NULL for defaults but for a long deadline. server_options: REDIS_PLAIN or REDIS_OPTIONS(...). */
 redis_case redis_case_begin(const tm_store_options *options, const char *const *server_options);
 redis_case redis_case_begin_behind_proxy(const tm_store_options *options);
 void redis_case_end(redis_case *c);

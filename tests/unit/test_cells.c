@@ -2,7 +2,7 @@
 #include "registry/cells.h"
 
 #include <pthread.h>
-#include <stdalign.h>
+#include <stdbool.h>
 
 #include "registries.h"
 #include "registry/registry.h"
@@ -42,6 +42,11 @@ TEST(a_new_thread_goes_on_with_the_shard_of_one_that_ended)
     tm_registry_free(registry);
 }
 
+static void note_segment(void *out)
+{
+    *(tm__cell **)out = tm__own_cells((tm__cells){0, 0});
+}
+
 static pthread_key_t late_key;
 static int rounds_left;
 
@@ -74,6 +79,28 @@ TEST(a_destructor_that_records_after_the_shard_went_back_counts)
         }
     }
     assert_int_equal(stats_of(registry).threads, 1);
+    tm_registry_free(registry);
+}
+
+static bool apart;
+
+/* Two threads at once: the one that is ending, and one that began when the library's destructor had run. */
+static void compare_cells_late(void *counter)
+{
+    tm__cell *others = NULL;
+    tm_counter_inc(counter);
+    run_thread(note_segment, &others);
+    apart = others && others != tm__own_cells((tm__cells){0, 0});
+}
+
+TEST(a_thread_that_has_given_its_shard_back_no_longer_writes_to_it)
+{
+    tm_registry *registry = new_registry();
+    tm_counter *counter = counter_of(registry, "c", TM_NO_LABELS);
+    assert_int_equal(pthread_key_create(&late_key, compare_cells_late), 0);
+    run_thread(record_now_and_late, counter);
+    assert_true(apart);
+    assert_int_equal(tm_counter_value(counter), 2);
     tm_registry_free(registry);
 }
 
@@ -191,11 +218,6 @@ TEST(cells_of_all_segments_hold_their_own_numbers)
     tm_registry_free(registry);
 }
 
-static void note_segment(void *out)
-{
-    *(tm__cell **)out = tm__own_cells((tm__cells){0, 0});
-}
-
 TEST(no_two_threads_share_a_cache_line)
 {
     tm__cell *mine = tm__own_cells((tm__cells){0, 0});
@@ -219,6 +241,7 @@ TEST(no_thread_has_the_segment_of_the_no_op_handles)
 
 TEST_MAIN("cells", T(what_a_thread_recorded_outlives_it), T(a_new_thread_goes_on_with_the_shard_of_one_that_ended),
           T(a_destructor_that_records_after_the_shard_went_back_counts),
+          T(a_thread_that_has_given_its_shard_back_no_longer_writes_to_it),
           T(the_cells_of_a_freed_registry_come_back_as_zero),
           T(registries_made_and_freed_again_and_again_take_no_more_memory),
           T(blocks_are_aligned_apart_and_within_a_segment), T(cells_of_all_segments_hold_their_own_numbers),

@@ -199,23 +199,7 @@ TEST(the_drops_of_the_parent_are_not_the_child_s)
     tm_registry_free(registry);
 }
 
-static const char *shards_are_reused(void *registry)
-{
-    tm_registry_stats_t stats = TM_REGISTRY_STATS_INIT;
-    if (tm_registry_stats(registry, &stats) != TM_OK)
-        return "no stats";
-    uint64_t before = stats.threads;
-    for (int i = 0; i < 5; i++) {
-        series s = make();
-        run_thread(record_in_thread, &s);
-        if (!shows(&s, 6, 5, 14, 2))
-            return "a thread of the child records wrongly";
-        tm_registry_free(s.registry);
-    }
-    if (tm_registry_stats(registry, &stats) != TM_OK)
-        return "no stats";
-    return stats.threads == before ? NULL : "the child made new shards though there were free ones";
-}
+enum { CROWD = 3 };
 
 typedef struct crowd {
     tm_registry *registry;
@@ -223,26 +207,58 @@ typedef struct crowd {
     pthread_barrier_t forked;
 } crowd;
 
-static void record_and_fork(void *ctx, size_t number)
+static void record_and_wait(void *ctx, size_t number)
 {
+    (void)number;
     crowd *c = ctx;
     must(tm_count(c->registry, "c", 1, TM_NO_LABELS) == TM_OK);
     pthread_barrier_wait(&c->recorded);
-    if (number == 0)
-        must(complaint_of_child(shards_are_reused, c->registry) == NULL);
+}
+
+/* How many shards there are when so many new threads were alive at once. */
+static uint64_t shards_after(tm_registry *registry, size_t threads)
+{
+    crowd c = {.registry = registry};
+    pthread_barrier_init(&c.recorded, NULL, (unsigned)threads);
+    run_threads(threads, record_and_wait, &c);
+    pthread_barrier_destroy(&c.recorded);
+    return stats_of(registry).threads;
+}
+
+static const char *has_shards_of_its_own(void *registry)
+{
+    if (stats_of(registry).threads != 0)
+        return "the child has shards before it has recorded";
+    tm_counter *counter = counter_of(registry, "c", TM_NO_LABELS);
+    tm_counter_inc(counter);
+    if (stats_of(registry).threads != 1 || tm_counter_value(counter) != 1)
+        return "the child's first record made no shard";
+    if (WITH_THREAD_SANITIZER)
+        return NULL;
+    if (shards_after(registry, CROWD) != 1 + CROWD || shards_after(registry, CROWD) != 1 + CROWD)
+        return "the child's threads do not have one shard each";
+    return tm_counter_value(counter) == 1 + 2 * CROWD ? NULL : "numbers were lost";
+}
+
+static void record_and_fork(void *ctx, size_t number)
+{
+    crowd *c = ctx;
+    record_and_wait(c, number);
+    const char *complaint = number == 0 ? complaint_of_child(has_shards_of_its_own, c->registry) : NULL;
+    if (complaint)
+        fprintf(stderr, "in the child: %s\n", complaint);
+    must(!complaint);
     pthread_barrier_wait(&c->forked);
 }
 
-TEST(the_shards_of_threads_that_are_not_in_the_child_serve_its_own)
+TEST(a_child_of_many_threads_begins_without_their_shards)
 {
-    enum { THREADS = 3 };
-    if (WITH_THREAD_SANITIZER)
-        skip();
     crowd c = {.registry = new_registry()};
-    pthread_barrier_init(&c.recorded, NULL, THREADS);
-    pthread_barrier_init(&c.forked, NULL, THREADS);
-    run_threads(THREADS, record_and_fork, &c);
-    assert_int_equal(tm_counter_value(counter_of(c.registry, "c", TM_NO_LABELS)), THREADS);
+    pthread_barrier_init(&c.recorded, NULL, CROWD);
+    pthread_barrier_init(&c.forked, NULL, CROWD);
+    run_threads(CROWD, record_and_fork, &c);
+    assert_int_equal(tm_counter_value(counter_of(c.registry, "c", TM_NO_LABELS)), CROWD);
+    assert_int_equal(stats_of(c.registry).threads, CROWD);
     pthread_barrier_destroy(&c.recorded);
     pthread_barrier_destroy(&c.forked);
     tm_registry_free(c.registry);
@@ -300,5 +316,5 @@ TEST_MAIN("fork", T(a_child_begins_at_zero_and_the_parent_goes_on), T(a_child_ca
           T(everything_works_in_a_child), T(a_child_of_a_cleared_registry_begins_at_zero),
           T(what_a_clear_hides_stays_hidden_in_a_child), T(a_set_that_another_thread_was_in_the_middle_of_does_not_hold_up_a_child),
           T(the_drops_of_the_parent_are_not_the_child_s),
-          T(the_shards_of_threads_that_are_not_in_the_child_serve_its_own),
+          T(a_child_of_many_threads_begins_without_their_shards),
           T(nodes_are_called_newest_first_before_and_oldest_first_after))

@@ -61,8 +61,8 @@ static int put(view *v, size_t i, int64_t deadline_ns, bool *stored)
     copy *c = &v->copies[i];
     tm__memcached_layout_key(v->memcached->ns, key);
     size_t len = tm__memcached_layout_write(&v->newest, text);
-    v->outcomes[i].status = tm__memcached_store(&v->memcached->cluster.servers[i], key, c->there ? &c->item : NULL, text,
-                                                len, 0, deadline_ns, stored, &v->outcomes[i]);
+    v->outcomes[i].status = tm__memcached_store(&v->memcached->cluster.servers[i], key, c->there ? &c->item : NULL,
+                                                text, len, 0, deadline_ns, stored, &v->outcomes[i]);
     return v->outcomes[i].status;
 }
 

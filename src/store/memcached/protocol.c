@@ -103,16 +103,27 @@ static int read_settings(tm__memcached_server *server, tm_error *error)
 
 static int connect_server(tm__memcached_server *server, tm_error *error)
 {
-    bool fresh;
-    int status = tm__memcached_connect(&server->connection, server->host, server->port, &fresh, error);
-    if (status == TM_OK && fresh)
+    int status = tm__memcached_connect(&server->connection, server->host, server->port, &server->fresh, error);
+    if (status == TM_OK && server->fresh)
         status = read_settings(server, error);
-    if (status == TM_OK && fresh)
+    if (status == TM_OK && server->fresh)
         status = tm__memcached_nothing_left(&server->connection, error);
     return status;
 }
 
 /* ---- gets ---------------------------------------------------------------------------------------------------- */
+
+static int connect_and_ask(tm__memcached_server *server, const tm__memcached_keys *keys, tm_error *error)
+{
+    int status = connect_server(server, error);
+    if (status != TM_OK)
+        return status;
+    add_text(&server->connection.out, "gets");
+    for (size_t i = 0; i < keys->count; i++)
+        add_text(&server->connection.out, " %s", keys->texts[i]);
+    add_text(&server->connection.out, "\r\n");
+    return tm__memcached_send(&server->connection, error);
+}
 
 int tm__memcached_ask(tm__memcached_server *server, const tm__memcached_keys *keys, int64_t deadline_ns,
                       tm_error *error)
@@ -120,15 +131,7 @@ int tm__memcached_ask(tm__memcached_server *server, const tm__memcached_keys *ke
     int status = tm__memcached_server_begin(server, deadline_ns, error);
     if (status != TM_OK)
         return status;
-    status = connect_server(server, error);
-    tm__buffer *out = &server->connection.out;
-    if (status == TM_OK) {
-        add_text(out, "gets");
-        for (size_t i = 0; i < keys->count; i++)
-            add_text(out, " %s", keys->texts[i]);
-        add_text(out, "\r\n");
-        status = tm__memcached_send(&server->connection, error);
-    }
+    status = connect_and_ask(server, keys, error);
     return status == TM_OK ? TM_OK : tm__memcached_server_failed(server, deadline_ns, status, error);
 }
 
@@ -176,11 +179,19 @@ static int take_items(tm__memcached_server *server, const tm__memcached_keys *ke
     return status == TM_OK ? tm__memcached_nothing_left(&server->connection, error) : status;
 }
 
+/* A connection that broke while nobody used it is replaced without a word. */
 int tm__memcached_answer(tm__memcached_server *server, const tm__memcached_keys *keys, tm__memcached_taker take,
                          void *ctx, int64_t deadline_ns, tm_error *error)
 {
+    uint64_t bytes_before = server->connection.bytes;
     tm__memcached_server_wait_from_now(server, deadline_ns);
     int status = take_items(server, keys, take, ctx, error);
+    if (status == TM_EUNAVAILABLE && !server->fresh && server->connection.bytes == bytes_before) {
+        tm__memcached_disconnect(&server->connection);
+        status = connect_and_ask(server, keys, error);
+        if (status == TM_OK)
+            status = take_items(server, keys, take, ctx, error);
+    }
     return status == TM_OK ? TM_OK : tm__memcached_server_failed(server, deadline_ns, status, error);
 }
 

@@ -11,6 +11,7 @@ typedef struct tm__memcached_server {
     bool alone; /* the only one of its store */
     size_t value_bytes_max;
     tm__memcached_connection connection;
+    bool fresh;   /* the connection was made for the request that is under way */
     int troubles; /* the weight of what went wrong in calls with this deadline or an earlier one */
     int64_t troubles_deadline_ns;
 } tm__memcached_server;

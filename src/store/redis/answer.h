@@ -9,7 +9,7 @@ int tm__redis_answer_read(const tm__redis *redis, const redisReply *answer, cons
                           tm_reply *reply, tm_error *error);
 
 /* Tells the reply what the server remembers of the instance, after a resync that said so; corrects reply->memory if not
- * all of it can be told. On a taken handle. TM_EUNAVAILABLE: it changed meanwhile. */
+ * all of it can be told. TM_EUNAVAILABLE: it changed meanwhile. */
 int tm__redis_recall(tm__redis *redis, const char *instance, int64_t deadline_ns, tm_reply *reply, tm_error *error);
 
 #endif

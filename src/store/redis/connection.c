@@ -195,9 +195,10 @@ static int connect_anew(tm__redis_connection *connection, int64_t deadline_ns, t
                                           &connection->fd, error);
 }
 
-int tm__redis_connection_open(tm__redis_connection *connection, int64_t deadline_ns, tm_error *error)
+int tm__redis_connection_open(tm__redis_connection *connection, int64_t deadline_ns, bool *reused, tm_error *error)
 {
-    if (connection->fd >= 0 && tm__socket_idle(connection->fd))
+    *reused = connection->fd >= 0 && tm__socket_idle(connection->fd);
+    if (*reused)
         return TM_OK;
     tm__redis_connection_close(connection);
     int status = connect_anew(connection, deadline_ns, error);

@@ -21,8 +21,8 @@ typedef struct tm__redis_connection {
 /* Not connected yet. target: borrowed. */
 void tm__redis_connection_init(tm__redis_connection *connection, const tm__redis_target *target);
 
-/* Connects, if it is not, or no longer, connected; presents the user and selects the database. */
-int tm__redis_connection_open(tm__redis_connection *connection, int64_t deadline_ns, tm_error *error);
+/* Connects, if it is not, or no longer, connected; presents the user and selects the database. *reused: it was connected. */
+int tm__redis_connection_open(tm__redis_connection *connection, int64_t deadline_ns, bool *reused, tm_error *error);
 void tm__redis_connection_close(tm__redis_connection *connection);
 
 /* In a forked child: lets go of the parent's connection without a word on it. */

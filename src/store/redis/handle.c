@@ -139,7 +139,7 @@ static int wait_turn(tm__redis *redis, int64_t deadline_ns, tm_error *error)
                 : tm__fail(error, TM_ETIMEOUT, "%s: other threads used the store until the deadline", redis->target.shown);
 }
 
-void tm__redis_give_back(tm__redis *redis)
+static void give_back(tm__redis *redis)
 {
     tm__redis_release_replies(&redis->connection);
     if (redis->connection.unanswered > 0)
@@ -154,24 +154,55 @@ static int open_connection(tm__redis *redis, int64_t deadline_ns, tm_error *erro
 {
     if (redis->failing && tm__backoff_wait(&redis->backoff, deadline_ns) != TM_OK)
         return tm__fail(error, TM_ETIMEOUT, "%s: no time left to connect", redis->target.shown);
-    int status = tm__redis_connection_open(&redis->connection, deadline_ns, error);
+    int status = tm__redis_connection_open(&redis->connection, deadline_ns, &redis->reused, error);
     redis->failing = status != TM_OK;
     if (!redis->failing)
         redis->backoff = (tm__backoff){0};
     return status;
 }
 
-int tm__redis_take(tm__redis *redis, int64_t deadline_ns, tm_error *error)
+/* Opens the connection and, the first time, asks the server what it can do. */
+static int prepare(tm__redis *redis, int64_t deadline_ns, tm_error *error)
+{
+    int status = open_connection(redis, deadline_ns, error);
+    if (status != TM_OK || redis->examined)
+        return status;
+    status = tm__redis_examine(redis, deadline_ns, error);
+    redis->examined = status == TM_OK;
+    return status;
+}
+
+int tm__redis_do(tm__redis *redis, tm__redis_work work, void *ctx, int64_t deadline_ns, tm_error *error)
 {
     int status = wait_turn(redis, deadline_ns, error);
     if (status != TM_OK)
         return status;
-    status = open_connection(redis, deadline_ns, error);
-    if (status == TM_OK && !redis->examined) {
-        status = tm__redis_examine(redis, deadline_ns, error);
-        redis->examined = status == TM_OK;
-    }
-    if (status != TM_OK)
-        tm__redis_give_back(redis);
+    status = prepare(redis, deadline_ns, error);
+    if (status == TM_OK && work)
+        status = work(redis, ctx, deadline_ns, error);
+    give_back(redis);
+    return status;
+}
+
+/* Work to be done, and on what kind of connection it was done. */
+typedef struct attempt {
+    tm__redis_work work;
+    void *ctx;
+    bool reused;
+} attempt;
+
+static int do_attempt(tm__redis *redis, void *ctx, int64_t deadline_ns, tm_error *error)
+{
+    attempt *a = ctx;
+    a->reused = redis->reused;
+    return a->work(redis, a->ctx, deadline_ns, error);
+}
+
+int tm__redis_do_again(tm__redis *redis, tm__redis_work work, void *ctx, int64_t deadline_ns, tm_error *error)
+{
+    attempt a = {.work = work, .ctx = ctx};
+    int status = tm__redis_do(redis, do_attempt, &a, deadline_ns, error);
+    if (status == TM_EUNAVAILABLE && a.reused)
+        status = tm__redis_do(redis, do_attempt, &a, deadline_ns, error);
     return status;
 }

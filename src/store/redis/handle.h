@@ -1,4 +1,4 @@
-/* The body of a Redis store: its options, its keys, and one connection that its callers take in turn. */
+/* The body of a Redis store: its options, its keys, and one connection that its callers use in turn. */
 #ifndef TM__STORE_REDIS_HANDLE_H
 #define TM__STORE_REDIS_HANDLE_H
 
@@ -28,8 +28,9 @@ typedef struct tm__redis {
     bool taken;
     tm__fork_node fork_node;
 
-    /* For the one who has taken the connection: */
+    /* For the one whose turn it is: */
     tm__redis_connection connection;
+    bool reused;  /* the connection was open before it was taken */
     bool failing; /* the last attempt to connect failed */
     tm__backoff backoff;
     bool examined; /* the server has been asked what it can do */
@@ -39,10 +40,13 @@ typedef struct tm__redis {
 int tm__redis_new(const char *url, const tm_store_options *options, tm__redis **out, tm_error *error);
 void tm__redis_free(tm__redis *redis);
 
-/* Takes the connection, opened; TM_OK must be followed by tm__redis_give_back. Waits, until the deadline, for others to
- * give it back, and a little after a failed attempt to connect. */
-int tm__redis_take(tm__redis *redis, int64_t deadline_ns, tm_error *error);
-void tm__redis_give_back(tm__redis *redis);
+/* Does work on the connection, opened, while no other thread does. Waits, until the deadline, for others to be done, and a
+ * little after a failed attempt to connect. */
+typedef int (*tm__redis_work)(tm__redis *redis, void *ctx, int64_t deadline_ns, tm_error *error);
+int tm__redis_do(tm__redis *redis, tm__redis_work work, void *ctx, int64_t deadline_ns, tm_error *error);
+
+/* The same, for work that may be done twice: once more if a connection that was open before turns out to be dead. */
+int tm__redis_do_again(tm__redis *redis, tm__redis_work work, void *ctx, int64_t deadline_ns, tm_error *error);
 
 /* "{ns}:kind:name", from malloc. NULL: no memory. */
 char *tm__redis_key(const tm__redis *redis, const char *kind, const char *name);

@@ -27,10 +27,10 @@ typedef struct instance {
 } instance;
 
 typedef struct reading {
-    tm__redis *redis;
-    bool include_instances;
+    tm__redis *redis; /* while it does the work */
     int64_t deadline_ns;
     tm_error *error;
+    bool include_instances;
     tm__arena arena;
     tm__redis_families families;
     tm__redis_collection collection;
@@ -268,8 +268,12 @@ static int attempt(reading *r, bool last, bool *consistent)
     return status == TM_OK ? is_unchanged(r, consistent) : status;
 }
 
-static int read_all(reading *r)
+static int read_all(tm__redis *redis, void *ctx, int64_t deadline_ns, tm_error *error)
 {
+    reading *r = ctx;
+    r->redis = redis;
+    r->deadline_ns = deadline_ns;
+    r->error = error;
     bool consistent = false;
     int status = TM_OK;
     for (int i = 1; i <= ATTEMPTS && status == TM_OK && !consistent; i++)
@@ -287,14 +291,8 @@ static int fill(reading *r, tm_snapshot *into)
 
 int tm__redis_read(void *self, const tm_read_options *options, int64_t deadline_ns, tm_snapshot *into, tm_error *error)
 {
-    tm__redis *redis = self;
-    reading r = {.redis = redis, .deadline_ns = deadline_ns, .error = error};
-    r.include_instances = options && options->include_instances;
-    int status = tm__redis_take(redis, deadline_ns, error);
-    if (status != TM_OK)
-        return status;
-    status = read_all(&r);
-    tm__redis_give_back(redis);
+    reading r = {.include_instances = options && options->include_instances};
+    int status = tm__redis_do_again(self, read_all, &r, deadline_ns, error);
     if (status == TM_OK)
         status = fill(&r, into);
     forget(&r);

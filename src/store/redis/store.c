@@ -15,33 +15,43 @@ int tm__redis_store_open(const char *url, const tm_store_options *options, tm_st
 
 /* ---- applying ------------------------------------------------------------------------------------------------ */
 
-static int send_batch(tm__redis *redis, const tm_batch *batch, tm__redis_request *request, int64_t deadline_ns,
-                      tm_reply *reply, tm_error *error)
+/* A batch on its way. */
+typedef struct sending {
+    const tm_batch *batch;
+    tm__redis_request *request;
+    tm_reply *reply;
+} sending;
+
+static int run_apply(tm__redis *redis, const sending *s, int64_t deadline_ns, tm_error *error)
 {
     const redisReply *answer;
-    int status = tm__redis_run_script(&redis->connection, &tm__redis_apply_script, request->count, request->arguments,
-                                      request->lens, REDIS_REPLY_ARRAY, deadline_ns, &answer, error);
+    int status = tm__redis_run_script(&redis->connection, &tm__redis_apply_script, s->request->count,
+                                      s->request->arguments, s->request->lens, REDIS_REPLY_ARRAY, deadline_ns, &answer,
+                                      error);
     if (status == TM_OK)
-        status = tm__redis_answer_read(redis, answer, request, reply, error);
-    if (status == TM_OK && reply->answer == TM_ANSWER_RESYNC && reply->memory == TM_MEMORY_VALUES)
-        status = tm__redis_recall(redis, batch->instance, deadline_ns, reply, error);
+        status = tm__redis_answer_read(redis, answer, s->request, s->reply, error);
+    if (status == TM_OK && s->reply->answer == TM_ANSWER_RESYNC && s->reply->memory == TM_MEMORY_VALUES)
+        status = tm__redis_recall(redis, s->batch->instance, deadline_ns, s->reply, error);
+    return status;
+}
+
+static int send_batch(tm__redis *redis, void *ctx, int64_t deadline_ns, tm_error *error)
+{
+    const sending *s = ctx;
+    uint64_t bytes_before = redis->connection.bytes;
+    int status = run_apply(redis, s, deadline_ns, error);
+    s->reply->bytes = redis->connection.bytes - bytes_before;
     return status;
 }
 
 static int apply(void *self, const tm_batch *batch, int64_t deadline_ns, tm_reply *reply, tm_error *error)
 {
-    tm__redis *redis = self;
     tm__redis_request request;
-    int status = tm__redis_request_make(redis, batch, &request, error);
+    int status = tm__redis_request_make(self, batch, &request, error);
     if (status != TM_OK)
         return status;
-    status = tm__redis_take(redis, deadline_ns, error);
-    if (status == TM_OK) {
-        uint64_t bytes_before = redis->connection.bytes;
-        status = send_batch(redis, batch, &request, deadline_ns, reply, error);
-        reply->bytes = redis->connection.bytes - bytes_before;
-        tm__redis_give_back(redis);
-    }
+    sending s = {batch, &request, reply};
+    status = tm__redis_do(self, send_batch, &s, deadline_ns, error);
     tm__redis_request_free(&request);
     return status;
 }
@@ -73,9 +83,7 @@ static const tm_store_ops ops = {
 static int try_server(tm__redis *redis, const tm_store_options *options, tm_error *error)
 {
     int64_t timeout_ms = options->sync_timeout_ms > 0 ? options->sync_timeout_ms : TM__SYNC_TIMEOUT_MS;
-    int status = tm__redis_take(redis, tm__monotonic_ns() + timeout_ms * 1000000, error);
-    if (status == TM_OK)
-        tm__redis_give_back(redis);
+    int status = tm__redis_do(redis, NULL, NULL, tm__monotonic_ns() + timeout_ms * 1000000, error);
     bool out_of_reach = status == TM_EUNAVAILABLE || status == TM_ETIMEOUT;
     return out_of_reach && options->skip_if_unavailable ? TM_OK : status;
 }
