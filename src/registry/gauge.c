@@ -15,7 +15,7 @@
 
 #include "registry/registry.h"
 
-enum { STATES_AT_ONCE = 16, SPINS_BEFORE_YIELD = 64 };
+enum { STATES_AT_ONCE = 16, SPINS_BEFORE_YIELD = 64, ATTEMPTS_TO_END = 8 };
 
 /* The base of a gauge that was cleared and not set since; a NaN that arithmetic does not make. */
 #define BASE_CLEARED UINT64_C(0x7ff4636c65617264)
@@ -59,27 +59,40 @@ static bool begin_set(tm__gauge_state *state, uint64_t *version)
 }
 
 /* Voids what was added since the set that is under way began. False, with *version even, if it has ended meanwhile; true
- * also if a third set did the voiding. No order is needed: amounts are void by the number of their version. */
+ * also if a third set did the voiding. Release: pairs with the acquire in end_set. */
 static bool join_set(tm__gauge_state *state, uint64_t *version)
 {
     uint64_t under_way = *version;
-    return atomic_compare_exchange_strong_explicit(&state->version, version, under_way + 2, memory_order_relaxed,
+    return atomic_compare_exchange_strong_explicit(&state->version, version, under_way + 2, memory_order_release,
                                                    memory_order_relaxed) ||
            *version != under_way + 1;
 }
 
-/* Wait-free: whatever the others do, two exchanges and an addition at the most. */
+/* Writes the base and publishes it. Whoever joined may have set the gauge before, by a plain store that came after ours:
+ * then the base is written again, or a thread's first set would outlive its second. That can only be in the moment of
+ * the gauge's first add, so after some attempts the version is published as it stands, and nobody waits for ever. */
+static void end_set(tm__gauge_state *state, uint64_t version, uint64_t bits)
+{
+    for (int attempt = 0; attempt < ATTEMPTS_TO_END; attempt++) {
+        /* Release: a reader that sees this base sees the odd version, or a later one, when it looks again. */
+        atomic_store_explicit(&state->base, bits, memory_order_release);
+        /* Release: a reader that acquires this version sees this base. Acquire: what joiners stored before is
+         * overwritten by our next store. */
+        if (atomic_compare_exchange_strong_explicit(&state->version, &version, version + 1, memory_order_release,
+                                                    memory_order_acquire))
+            return;
+    }
+    atomic_fetch_add_explicit(&state->version, 1, memory_order_release);
+}
+
+/* Wait-free: whatever the others do, the exchanges are counted. */
 static void set_with_version(tm__gauge_state *state, uint64_t bits)
 {
     uint64_t version = atomic_load_explicit(&state->version, memory_order_relaxed);
     if (set_is_under_way(version) && join_set(state, &version))
         return;
-    if (!begin_set(state, &version))
-        return;
-    /* Release: a reader that sees this base sees the odd version, or a later one, when it looks again. */
-    atomic_store_explicit(&state->base, bits, memory_order_release);
-    /* Release: a reader that acquires this version sees this base. An addition, because others may have moved it on. */
-    atomic_fetch_add_explicit(&state->version, 1, memory_order_release);
+    if (begin_set(state, &version))
+        end_set(state, version + 1, bits);
 }
 
 static void set_bits(const tm__gauge *gauge, uint64_t bits)

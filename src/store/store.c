@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-enum { FEWEST_CHANGES = TM_BUCKETS_MAX + 2 };
+enum { FEWEST_CHANGES = 300 };
 
 const char *tm_strategy_name(tm_strategy strategy)
 {

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "redis_case.h"
+#include "store/store.h"
 
 static void count(redis_case *c, uint64_t n)
 {
@@ -324,6 +325,63 @@ TEST(a_retired_instance_that_comes_back_is_not_counted_twice)
     redis_case_end(&c);
 }
 
+static int hear_memory(void *ctx, const char *family, const char *labels, size_t labels_bytes, size_t part,
+                       tm_number value)
+{
+    (void)ctx, (void)family, (void)labels, (void)labels_bytes, (void)part, (void)value;
+    return TM_OK;
+}
+
+/* A batch as the engine would never send it: the first of an instance that counts from a baseline of its own. */
+TEST(what_began_with_a_difference_is_never_told_as_all_there_was)
+{
+    redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
+    tm_family family = {sizeof family, "tasks", TM_TYPE_COUNTER, "", "", NULL, 0, TM_AGGREGATE_LAST};
+    tm_change change = {&family, "", 0, 0, {.u = 10}, {.u = 4}};
+    tm_batch batch = {.instance = "i", .prev = 0, .seq = 1, .changes = &change, .change_count = 1};
+    tm_reply reply = {.remembered = hear_memory};
+    tm_error error;
+    int64_t deadline_ns = tm_monotonic_ns() + INT64_C(20000000000);
+    assert_ok(c.store->ops.apply(c.store->self, &batch, deadline_ns, &reply, &error));
+    assert_int_equal(reply.answer, TM_ANSWER_APPLIED);
+    batch.prev = 7;
+    batch.seq = 8;
+    assert_ok(c.store->ops.apply(c.store->self, &batch, deadline_ns, &reply, &error));
+    assert_int_equal(reply.answer, TM_ANSWER_RESYNC);
+    assert_int_equal(reply.memory, TM_MEMORY_EXPIRED);
+    redis_case_end(&c);
+}
+
+TEST(batches_that_break_the_contract_are_refused_whole)
+{
+    redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
+    tm_family family = {sizeof family, "tasks", TM_TYPE_COUNTER, "", "", NULL, 0, TM_AGGREGATE_LAST};
+    tm_family bad_family = family;
+    bad_family.name = "a b";
+    tm_change good = {&family, "", 0, 0, {.u = 10}, {.u = 10}};
+    tm_change bad[] = {good, good, good, good};
+    bad[0].family = &bad_family;
+    bad[1].part = 1;
+    bad[2].labels = "a=b";
+    bad[2].labels_bytes = 3;
+    bad[3].labels = "b=\"\",a=\"\"";
+    bad[3].labels_bytes = 9;
+    tm_error error;
+    tm_reply reply = {0};
+    int64_t deadline_ns = tm_monotonic_ns() + INT64_C(20000000000);
+    for (size_t i = 0; i < 9; i++) {
+        tm_change changes[] = {good, i < 4 ? bad[i] : good};
+        tm_batch batch = {.instance = "i", .prev = 0, .seq = 1, .changes = changes, .change_count = 2};
+        batch.instance = i == 4 ? "a b" : i == 5 ? "" : "i";
+        batch.seq = i == 6 ? 0 : 1;
+        batch.prev = i == 7 ? 1 : 0;
+        batch.partition = i == 8;
+        assert_status(c.store->ops.apply(c.store->self, &batch, deadline_ns, &reply, &error), TM_EINVAL);
+    }
+    redis_expect(c.server, "0", "DBSIZE");
+    redis_case_end(&c);
+}
+
 TEST(an_instance_younger_than_a_restored_state_starts_from_zero_there)
 {
     redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
@@ -380,5 +438,7 @@ TEST_MAIN("redis_sync", T(a_lost_reply_is_counted_once), T(a_lost_request_is_cou
           T(expired_values_do_not_keep_a_sync_from_counting),
           T(a_server_that_goes_back_without_the_values_is_never_counted_above_the_truth),
           T(a_retired_instance_that_comes_back_is_not_counted_twice),
+          T(what_began_with_a_difference_is_never_told_as_all_there_was),
+          T(batches_that_break_the_contract_are_refused_whole),
           T(an_instance_younger_than_a_restored_state_starts_from_zero_there),
           T(a_registry_of_many_batches_survives_a_flush))

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "registries.h"
 #include "registry/registry.h"
@@ -264,6 +265,38 @@ TEST(a_child_of_many_threads_begins_without_their_shards)
     tm_registry_free(c.registry);
 }
 
+typedef struct heir {
+    const series *s;
+    pthread_t forked;
+} heir;
+
+static void *record_as_heir(void *ctx)
+{
+    const heir *h = ctx;
+    pthread_join(h->forked, NULL);
+    record(h->s);
+    _exit(shows(h->s, 3, 5, 7, 1) ? 0 : 1);
+}
+
+/* The thread that forked ends in the child without having recorded there. */
+static const char *leave_it_to_an_heir(void *ctx)
+{
+    static heir h;
+    h = (heir){ctx, pthread_self()};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, record_as_heir, &h) != 0)
+        return "there is no thread";
+    pthread_exit(NULL);
+}
+
+TEST(a_child_whose_first_thread_ends_does_not_go_on_with_a_shard_of_the_parent)
+{
+    series s = make();
+    run_child(leave_it_to_an_heir, &s);
+    assert_true(shows(&s, 3, 5, 7, 1));
+    tm_registry_free(s.registry);
+}
+
 /* ---- nodes --------------------------------------------------------------------------------------------------- */
 
 static char calls[64];
@@ -317,4 +350,5 @@ TEST_MAIN("fork", T(a_child_begins_at_zero_and_the_parent_goes_on), T(a_child_ca
           T(what_a_clear_hides_stays_hidden_in_a_child), T(a_set_that_another_thread_was_in_the_middle_of_does_not_hold_up_a_child),
           T(the_drops_of_the_parent_are_not_the_child_s),
           T(a_child_of_many_threads_begins_without_their_shards),
+          T(a_child_whose_first_thread_ends_does_not_go_on_with_a_shard_of_the_parent),
           T(nodes_are_called_newest_first_before_and_oldest_first_after))

@@ -56,27 +56,39 @@ TEST(a_value_falls_into_the_first_bucket_whose_bound_is_not_below_it)
     tm_registry_free(registry);
 }
 
-TEST(random_values_agree_with_a_linear_search)
+/* Values on, between and beyond so many bounds. */
+static void compare_buckets(size_t bound_count)
 {
+    double bounds[TM_BUCKETS_MAX];
+    for (size_t i = 0; i < bound_count; i++)
+        bounds[i] = (double)i * 0.75 - 5;
     tm_registry *registry = new_registry();
-    tm_histogram *histogram = histogram_with(registry, "h", plain_bounds, PLAIN_BOUNDS);
-    uint64_t expected[PLAIN_BOUNDS + 1] = {0};
+    tm_histogram *histogram = histogram_with(registry, "h", bounds, bound_count);
+    uint64_t expected[TM_BUCKETS_MAX + 1] = {0};
     double sum = 0;
-    random_state = 42;
-    for (int i = 0; i < 20000; i++) {
-        double value = (double)(int64_t)(next_random() % 4001) / 256 - 6;
+    for (int i = 0; i < 3000; i++) {
+        double value = (double)(next_random() % (4 * bound_count + 8)) * 0.1875 - 5.375;
         size_t bucket = 0;
-        while (bucket < PLAIN_BOUNDS && !(value <= plain_bounds[bucket]))
+        while (bucket < bound_count && !(value <= bounds[bucket]))
             bucket++;
         expected[bucket]++;
         sum += value;
         tm_histogram_observe(histogram, value);
     }
-    uint64_t counts[PLAIN_BOUNDS + 1];
-    assert_true(buckets_of(registry, "h", PLAIN_BOUNDS, counts) == sum);
-    assert_memory_equal(counts, expected, sizeof expected);
+    uint64_t counts[TM_BUCKETS_MAX + 1];
+    assert_true(buckets_of(registry, "h", bound_count, counts) == sum);
+    assert_memory_equal(counts, expected, (bound_count + 1) * sizeof counts[0]);
     assert_true(tm_histogram_sum(histogram) == sum);
     tm_registry_free(registry);
+}
+
+TEST(random_values_agree_with_a_linear_search)
+{
+    random_state = 42;
+    for (size_t bound_count = 1; bound_count <= 40; bound_count++)
+        compare_buckets(bound_count);
+    compare_buckets(TM_BUCKETS_MAX - 1);
+    compare_buckets(TM_BUCKETS_MAX);
 }
 
 TEST(infinities_are_counted_and_make_the_sum_infinite)

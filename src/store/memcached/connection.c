@@ -89,7 +89,7 @@ int tm__memcached_line(tm__memcached_connection *connection, char **line, tm_err
     char *end = NULL;
     while (!end) {
         size_t have = untaken(connection);
-        *line = connection->in.data + connection->taken;
+        *line = have > 0 ? connection->in.data + connection->taken : NULL;
         end = have > 0 ? memchr(*line, '\n', have) : NULL;
         if (!end && have > LONGEST_LINE)
             return tm__fail(error, TM_EPROTO, "the reply has no end of line");
