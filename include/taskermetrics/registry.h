@@ -9,6 +9,7 @@
 
 TM_BEGIN_DECLS
 
+/* Handles of single series, from the _get functions below; never NULL there, and never to be given as NULL. */
 typedef struct tm_counter tm_counter;
 typedef struct tm_gauge tm_gauge;
 typedef struct tm_histogram tm_histogram;
@@ -55,7 +56,9 @@ TM_API void tm_registry_free(tm_registry *registry);
 TM_API tm_registry *tm_registry_default(void);
 
 /* Sets every series back: none is shown until it is recorded to or looked up again. Handles stay valid,
- * descriptions stay. What had been recorded and not yet synced still reaches the store.
+ * descriptions stay. What had been counted and not yet synced still reaches the store; gauges become 0 there. A
+ * histogram's sum is from then on a difference of two sums: exact for whole numbers below 2^53, rounded otherwise, and NaN
+ * if an infinity was observed before.
  * cleared: NULL, or receives the number of series that were set back.
  * Errors: TM_EINVAL, TM_ENOMEM (nothing was cleared). Threads: any, also while others record. Ownership: none. */
 TM_API int tm_registry_clear(tm_registry *registry, size_t *cleared);
@@ -65,7 +68,7 @@ TM_API int tm_registry_clear(tm_registry *registry, size_t *cleared);
 TM_API int tm_registry_stats(tm_registry *registry, tm_registry_stats_t *stats);
 
 /* Describes a family before (or after) its first use. Repeating the same description is fine; help may be added
- * once later, type, unit, buckets and aggregation may not change.
+ * once later (another text then changes nothing), type, unit, buckets and aggregation may not change.
  * Errors: TM_EINVAL (type, buckets, unit, help), TM_ENAME, TM_ECONFLICT, TM_ECARDINALITY, TM_ENOMEM.
  * Threads: any. Ownership: everything is copied. */
 TM_API int tm_describe(tm_registry *registry, const tm_family *family);

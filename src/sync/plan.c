@@ -107,26 +107,26 @@ static void add_change(const tm__plan_item *item, const tm__session *session, si
     out->count++;
 }
 
-/* A series the store does not have yet is sent with at least its first number, zero or not, so that it exists there. */
-static int add_changes(const tm__plan_item *item, const tm__session *session, tm__outgoing *out)
+/* A series the store does not have yet is sent with at least its first number, zero or not, so that it exists there.
+ * Returns how many numbers were left out because they are below their baseline. */
+static size_t add_changes(const tm__plan_item *item, const tm__session *session, tm__outgoing *out)
 {
     const tm_family *family = item->family->info;
     const tm__snapshot_series *series = item->series;
     const tm_number *baseline = session->baseline + series->first_part;
     bool announce = !session->known[series->first_part];
     size_t before = out->count;
-    int status = TM_OK;
+    size_t fallen = 0;
     for (size_t part = 0; part < tm__family_value_count(family); part++) {
         if (series->values[part].u == baseline[part].u && !(announce && part == 0))
             continue;
-        bool went_down = !tm__family_part_is_double(family, part) && series->values[part].u < baseline[part].u;
-        if (went_down)
-            status = TM_ECORRUPT;
+        if (!tm__family_part_is_double(family, part) && series->values[part].u < baseline[part].u)
+            fallen++;
         else
             add_change(item, session, part, out);
     }
     out->series_count += out->count > before;
-    return status;
+    return fallen;
 }
 
 static bool fit_changes(tm__outgoing *out, size_t *capacity, size_t more)
@@ -146,11 +146,10 @@ static bool fit_changes(tm__outgoing *out, size_t *capacity, size_t more)
     return true;
 }
 
-int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end,
-                        size_t max_changes, tm__outgoing *out)
+int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end, size_t max_changes,
+                        tm__outgoing *out, size_t *fallen)
 {
     size_t capacity = 0;
-    int status = TM_OK;
     for (; *cursor < end; (*cursor)++) {
         const tm__plan_item *item = &plan->items[*cursor];
         if (!has_changed(item, session))
@@ -162,8 +161,7 @@ int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t
             tm__outgoing_free(out);
             return TM_ENOMEM;
         }
-        int added = add_changes(item, session, out);
-        status = status == TM_OK ? added : status;
+        *fallen += add_changes(item, session, out);
     }
-    return status;
+    return TM_OK;
 }

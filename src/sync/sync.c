@@ -244,6 +244,18 @@ static void number(job *j, tm__partition *partition)
     outgoing->numbered = outgoing->count > 0;
 }
 
+/* Numbers that cannot be sent because a total never goes down. */
+static void note_fallen(job *j, size_t count)
+{
+    if (count == 0)
+        return;
+    j->report.failed_fields += count;
+    tm_error error;
+    tm__fail(&error, TM_EFIELD,
+             "%zu numbers are below what the store has of them: a counter passed 2^64-1, or the store is damaged", count);
+    note_failure(j, TM_EFIELD, &error);
+}
+
 /* Sends all that has changed in one partition; after a resync once more from the start. */
 static int sync_partition(job *j, size_t p)
 {
@@ -253,11 +265,12 @@ static int sync_partition(job *j, size_t p)
     int status = asked ? send(j, p, &answered) : TM_OK;
     size_t cursor = j->plan.begin[p];
     for (int resyncs = 0; status == TM_OK;) {
-        int built = tm__plan_next_batch(&j->plan, j->session, &cursor, j->plan.begin[p + 1], j->store->ops.max_changes,
-                                        &partition->outgoing);
-        note_failure(j, built, NULL);
-        if (built == TM_ENOMEM)
-            return built;
+        size_t fallen = 0;
+        status = tm__plan_next_batch(&j->plan, j->session, &cursor, j->plan.begin[p + 1], j->store->ops.max_changes,
+                                     &partition->outgoing, &fallen);
+        note_fallen(j, fallen);
+        if (status != TM_OK)
+            return status;
         bool nothing = partition->outgoing.count == 0;
         if (nothing && (asked || partition->acked_seq == 0))
             return TM_OK;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -822,6 +823,7 @@ static pid_t start_counting(const char *path)
     assert_true(child >= 0);
     if (child > 0)
         return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* also if the test fails */
     tm_registry *registry = new_registry();
     tm_store *store = open_file(path);
     for (;;) {

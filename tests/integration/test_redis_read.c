@@ -66,6 +66,13 @@ TEST(the_value_that_changed_last_is_the_last)
     assert_ok(tm_count(c.registry, "tasks", 3, TM_NO_LABELS)); /* a sync, but no change of the gauge */
     sync_store(c.registry, c.store);
     assert_double_near(stored_gauge(c.store, "level", ""), 2, 0);
+    redis_tell(c.server, "EVAL",
+               "for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
+               "redis.call('HSET', '{test}:totals', '#seq ' .. name, '0 1000') "
+               "redis.call('HSET', '{test}:values:' .. name, '#seq', '0') end",
+               "1", "{test}:instances");
+    assert_int_equal(sync_store(c.registry, c.store).resyncs, 1); /* the gauge is sent again, but did not change */
+    assert_double_near(stored_gauge(c.store, "level", ""), 2, 0);
     assert_ok(tm_set(c.registry, "level", 3, TM_NO_LABELS));
     sync_store(c.registry, c.store);
     assert_double_near(stored_gauge(c.store, "level", ""), 3, 0);

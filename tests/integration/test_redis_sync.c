@@ -325,11 +325,62 @@ TEST(a_retired_instance_that_comes_back_is_not_counted_twice)
     redis_case_end(&c);
 }
 
+/* The server remembers what it does under an earlier seq. */
+static void change_seq(const redis_case *c)
+{
+    redis_tell(c->server, "EVAL",
+               "for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
+               "local seq = string.match(redis.call('HGET', '{test}:totals', '#seq ' .. name), '^%d+') - 1 "
+               "redis.call('HSET', '{test}:totals', '#seq ' .. name, seq .. ' 1000') "
+               "local values = '{test}:values:' .. name "
+               "if redis.call('EXISTS', values) == 1 then redis.call('HSET', values, '#seq', seq) end end",
+               "1", "{test}:instances");
+}
+
+/* What it sends first after its return is new as a whole, but it is not all that the totals hold of it. */
+TEST(a_retired_instance_that_comes_back_is_never_told_less_than_was_counted)
+{
+    tm_store_options options = TM_STORE_OPTIONS_INIT;
+    options.retention_ms = 50;
+    options.sync_timeout_ms = 20000;
+    redis_case c = redis_case_begin(&options, REDIS_PLAIN);
+    tm_registry *other = new_registry();
+    count(&c, 3);
+    sync_now(&c);
+    pause_ms(100);
+    sync_store(other, c.store);
+    assert_ok(tm_count(other, "others", 1, TM_NO_LABELS));
+    sync_store(other, c.store);
+    assert_ok(tm_count(c.registry, "new", 1, TM_NO_LABELS));
+    assert_int_equal(sync_now(&c).resyncs, 1);
+    assert_ok(tm_count(c.registry, "new", 1, TM_NO_LABELS));
+    sync_now(&c);
+    change_seq(&c);
+    sync_must_fail(c.registry, c.store, TM_ELOST);
+    assert_int_equal(stored(&c), 3);
+    tm_registry_free(other);
+    redis_case_end(&c);
+}
+
+static size_t told_count;
+
 static int hear_memory(void *ctx, const char *family, const char *labels, size_t labels_bytes, size_t part,
                        tm_number value)
 {
     (void)ctx, (void)family, (void)labels, (void)labels_bytes, (void)part, (void)value;
+    told_count++;
     return TM_OK;
+}
+
+/* Applies a batch with the store's own function; returns what is remembered. */
+static tm_memory apply(redis_case *c, const tm_batch *batch, tm_answer answer)
+{
+    tm_reply reply = {.remembered = hear_memory};
+    tm_error error;
+    told_count = 0;
+    assert_ok(c->store->ops.apply(c->store->self, batch, tm_monotonic_ns() + INT64_C(20000000000), &reply, &error));
+    assert_int_equal(reply.answer, answer);
+    return reply.memory;
 }
 
 /* A batch as the engine would never send it: the first of an instance that counts from a baseline of its own. */
@@ -339,16 +390,32 @@ TEST(what_began_with_a_difference_is_never_told_as_all_there_was)
     tm_family family = {sizeof family, "tasks", TM_TYPE_COUNTER, "", "", NULL, 0, TM_AGGREGATE_LAST};
     tm_change change = {&family, "", 0, 0, {.u = 10}, {.u = 4}};
     tm_batch batch = {.instance = "i", .prev = 0, .seq = 1, .changes = &change, .change_count = 1};
-    tm_reply reply = {.remembered = hear_memory};
-    tm_error error;
-    int64_t deadline_ns = tm_monotonic_ns() + INT64_C(20000000000);
-    assert_ok(c.store->ops.apply(c.store->self, &batch, deadline_ns, &reply, &error));
-    assert_int_equal(reply.answer, TM_ANSWER_APPLIED);
+    apply(&c, &batch, TM_ANSWER_APPLIED);
     batch.prev = 7;
     batch.seq = 8;
-    assert_ok(c.store->ops.apply(c.store->self, &batch, deadline_ns, &reply, &error));
-    assert_int_equal(reply.answer, TM_ANSWER_RESYNC);
-    assert_int_equal(reply.memory, TM_MEMORY_EXPIRED);
+    assert_int_equal(apply(&c, &batch, TM_ANSWER_RESYNC), TM_MEMORY_EXPIRED);
+    redis_case_end(&c);
+}
+
+/* The totals are lost, the values are not: of those, only what was counted anew may be told. */
+TEST(values_of_lost_totals_are_forgotten)
+{
+    redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
+    tm_family family = {sizeof family, "tasks", TM_TYPE_COUNTER, "", "", NULL, 0, TM_AGGREGATE_LAST};
+    tm_change changes[] = {{&family, "", 0, 0, {.u = 3}, {.u = 3}}, {&family, "a=\"b\"", 5, 0, {.u = 5}, {.u = 5}}};
+    tm_batch batch = {.instance = "i", .prev = 0, .seq = 1, .changes = changes, .change_count = 2};
+    apply(&c, &batch, TM_ANSWER_APPLIED);
+    redis_expect(c.server, "1", "DEL", "{test}:totals");
+    batch.prev = 1;
+    batch.seq = 2;
+    assert_int_equal(apply(&c, &batch, TM_ANSWER_RESYNC), TM_MEMORY_NOTHING);
+    batch.prev = 0;
+    batch.change_count = 1;
+    apply(&c, &batch, TM_ANSWER_APPLIED);
+    batch.prev = 7;
+    batch.seq = 8;
+    assert_int_equal(apply(&c, &batch, TM_ANSWER_RESYNC), TM_MEMORY_VALUES);
+    assert_int_equal(told_count, 1);
     redis_case_end(&c);
 }
 
@@ -438,7 +505,8 @@ TEST_MAIN("redis_sync", T(a_lost_reply_is_counted_once), T(a_lost_request_is_cou
           T(expired_values_do_not_keep_a_sync_from_counting),
           T(a_server_that_goes_back_without_the_values_is_never_counted_above_the_truth),
           T(a_retired_instance_that_comes_back_is_not_counted_twice),
-          T(what_began_with_a_difference_is_never_told_as_all_there_was),
+          T(a_retired_instance_that_comes_back_is_never_told_less_than_was_counted),
+          T(values_of_lost_totals_are_forgotten), T(what_began_with_a_difference_is_never_told_as_all_there_was),
           T(batches_that_break_the_contract_are_refused_whole),
           T(an_instance_younger_than_a_restored_state_starts_from_zero_there),
           T(a_registry_of_many_batches_survives_a_flush))

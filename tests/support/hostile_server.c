@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ enum { FLOOD_BYTES = 64 * 1024 };
 struct hostile_server {
     const char *const *answers;
     size_t last_len;
-    bool flood;
+    const char *flood;
     int listener;
     atomic_bool stopping;
     pthread_t thread;
@@ -43,12 +44,13 @@ static bool send_all(int fd, const char *bytes, size_t len)
 }
 
 /* Until the client goes away, or stops to read and the server is stopped. */
-static void send_for_ever(hostile_server *server, int fd, const char *bytes, size_t len)
+static void send_for_ever(hostile_server *server, int fd)
 {
     char block[FLOOD_BYTES];
     size_t filled = 0;
+    size_t len = strlen(server->flood);
     while (filled + len <= sizeof block) {
-        memcpy(block + filled, bytes, len);
+        memcpy(block + filled, server->flood, len);
         filled += len;
     }
     struct timeval patience = {.tv_usec = 20000};
@@ -67,7 +69,7 @@ static void serve(hostile_server *server, int fd)
         if (!send_all(fd, *answer, len))
             return;
         if (last && server->flood)
-            send_for_ever(server, fd, *answer, len);
+            send_for_ever(server, fd);
         answer += !last;
     }
 }
@@ -85,7 +87,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-hostile_server *hostile_start(const char *const *answers, size_t last_len, bool flood)
+hostile_server *hostile_start(const char *const *answers, size_t last_len, const char *flood)
 {
     static int count;
     hostile_server *server = calloc(1, sizeof *server);

@@ -324,8 +324,24 @@ TEST(a_memory_above_the_truth_is_reported_and_nothing_is_subtracted)
     s.store_self.force = TM_ANSWER_RESYNC;
     s.store_self.memory = TM_MEMORY_VALUES;
     s.store_self.remembered = 1000;
-    assert_status(sync_now(&s), TM_ECORRUPT);
+    assert_status(sync_now(&s), TM_EFIELD);
+    assert_int_equal(s.report.failed_fields, 1);
     assert_int_equal(s.store_self.delta_sum, 5);
+    tear_down(&s);
+}
+
+TEST(a_counter_that_wrapped_is_reported_and_the_others_are_sent)
+{
+    setting s;
+    set_up(&s);
+    tm_counter_add(s.counter, UINT64_MAX);
+    assert_ok(sync_now(&s));
+    tm_counter_add(s.counter, 3);
+    assert_ok(tm_count(s.registry, "d", 7, TM_NO_LABELS));
+    assert_status(sync_now(&s), TM_EFIELD);
+    assert_int_equal(s.report.failed_fields, 1);
+    assert_non_null(strstr(s.report.error.text, "2^64"));
+    assert_int_equal(s.store_self.delta_sum, UINT64_MAX + 7);
     tear_down(&s);
 }
 
@@ -539,6 +555,7 @@ TEST_MAIN("sync", T(ten_increments_and_three_syncs_give_ten), T(the_report_says_
           T(a_store_that_forgot_everything_gets_everything_again), T(a_store_that_remembers_less_gets_the_difference),
           T(a_store_whose_memory_expired_gets_what_is_new), T(a_lost_baseline_is_reported_and_never_counts_twice),
           T(a_memory_above_the_truth_is_reported_and_nothing_is_subtracted),
+          T(a_counter_that_wrapped_is_reported_and_the_others_are_sent),
           T(a_refused_number_is_reported_and_sent_again), T(a_refusal_in_an_answer_that_never_came_does_not_count),
           T(endless_resyncs_end_in_an_error), T(a_second_sync_at_the_same_time_is_refused),
           T(what_is_recorded_during_a_sync_goes_with_the_next), T(a_clear_loses_nothing_that_was_not_synced),

@@ -16,6 +16,7 @@ typedef struct attempt {
     tm_reply reply;      /* ours; becomes the caller's once it is true */
     tm__buffer refusals; /* of `refusal`: they are true only once the item is stored */
     tm__buffer encoded;
+    uint64_t prefetched_bytes; /* of items that came at the start of the sync */
     char key[TM__MEMCACHED_KEY_BYTES];
 } attempt;
 
@@ -54,7 +55,7 @@ static void give_reply(attempt *a, uint64_t bytes)
     asked->memory = a->reply.memory;
     memcpy(asked->store_id, a->reply.store_id, sizeof asked->store_id);
     asked->time_ms = a->reply.time_ms;
-    asked->bytes = bytes;
+    asked->bytes = a->prefetched_bytes + bytes;
 }
 
 /* ---- finding the item ---------------------------------------------------------------------------------------- */
@@ -84,7 +85,10 @@ static int fetch(attempt *a, tm__memcached_found *found, tm_error *error)
 static int find(attempt *a, tm__memcached_found *found, tm_error *error)
 {
     *found = tm__memcached_prefetch_take(&a->memcached->prefetch, a->batch->partition, a->deadline_ns);
-    return found->state == TM__MEMCACHED_UNKNOWN ? fetch(a, found, error) : TM_OK;
+    if (found->state == TM__MEMCACHED_UNKNOWN)
+        return fetch(a, found, error);
+    a->prefetched_bytes += found->copy ? found->item.len : 0;
+    return TM_OK;
 }
 
 /* ---- changing it --------------------------------------------------------------------------------------------- */
