@@ -95,7 +95,8 @@ TM_API uint64_t tm_counter_value(tm_counter *counter);
 TM_API void tm_gauge_set(tm_gauge *gauge, double value);
 TM_API void tm_gauge_add(tm_gauge *gauge, double amount);
 
-/* The present value. Errors: none. Threads: any. Ownership: none. */
+/* The present value. Of what other threads add during the call, each amount is in it or is not.
+ * Errors: none. Threads: any. Ownership: none. */
 TM_API double tm_gauge_value(tm_gauge *gauge);
 
 /* Counts one value into its bucket (value <= bound) and adds it to the sum, in the unit of the family (seconds for

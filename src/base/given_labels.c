@@ -83,7 +83,8 @@ static const tm__given_label *find_name(const char *at, const char *end, const t
     for (size_t tries = 0; tries < given->count; tries++) {
         const tm__given_label *label = &given->labels[i];
         size_t name_len = label->name_len;
-        if (left > name_len + 2 && at[name_len] == '=' && tm__bytes_equal(at, label->name, name_len))
+        if (left > name_len + 2 && at[name_len] == '=' && at[name_len + 1] == '"' &&
+            tm__bytes_equal(at, label->name, name_len))
             return label;
         i = i + 1 < given->count ? i + 1 : 0;
     }

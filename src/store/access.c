@@ -12,8 +12,9 @@ static int64_t deadline_of(const tm_store *store)
 }
 
 /* A store's functions are always given an error to fill; the caller may not want it. */
-static int finish(int status, const tm_error *error, tm_error *out)
+static int finish(int returned, const tm_error *error, tm_error *out)
 {
+    int status = tm__store_status(returned);
     if (out)
         *out = (tm_error){0};
     if (status == TM_OK || !out)

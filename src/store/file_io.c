@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ int tm__file_paths_make(const char *directory, const char *name, tm__file_paths 
         return tm__fail(error, TM_EURL, "file: the URL must end in the name of a file");
     if (ends_with(name, ".lock") || ends_with(name, ".tmp"))
         return tm__fail(error, TM_EURL, "file: names that end in .lock or .tmp are for the store's own use");
+    if (strlen(name) > NAME_MAX - strlen(".lock"))
+        return tm__fail(error, TM_EURL, "file: the name is too long; the store's own files add .lock and .tmp to it");
     out->directory = strdup(directory);
     out->data = join(directory, name, "");
     out->lock = join(directory, name, ".lock");

@@ -28,6 +28,19 @@ int64_t tm_monotonic_ns(void)
     return tm__monotonic_ns();
 }
 
+int tm__store_status(int returned)
+{
+    switch (returned) {
+#define KNOWN_STATUS(number, name, text) \
+    case (number):                       \
+        return returned;
+        TM_STATUS_LIST(KNOWN_STATUS)
+#undef KNOWN_STATUS
+    default:
+        return TM_EPROTO;
+    }
+}
+
 static bool ops_ok(const tm_store_ops *ops)
 {
     if (!ops || ops->size < sizeof *ops || !ops->kind || !ops->apply || !ops->read || !ops->close)

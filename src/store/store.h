@@ -25,6 +25,9 @@ struct tm_store {
 TM__SHARED int tm__store_make(const tm_store_ops *ops, void *self, const char *identity,
                               const tm_store_options *options, tm_store **out);
 
+/* What a function of a store returned, as a status that is one: anything else is TM_EPROTO. */
+int tm__store_status(int returned);
+
 /* The built-in schemes. `url` is whole; options complete; error never NULL. */
 int tm__memory_store_open(const char *url, const tm_store_options *options, tm_store **out, tm_error *error);
 int tm__file_store_open(const char *url, const tm_store_options *options, tm_store **out, tm_error *error);

@@ -67,6 +67,8 @@ static int on_remembered(void *ctx, const char *family, const char *labels, size
                          tm_number value)
 {
     answer *said = ctx;
+    if (!family || (!labels && labels_bytes > 0))
+        return TM_EINVAL;
     const tm__series *series = tm__series_find(said->j->registry, family, labels, labels_bytes);
     if (!series || series->family->type == TM_TYPE_GAUGE || part >= series->family->value_count ||
         series->first_part + part >= said->j->session->part_count)
@@ -191,6 +193,15 @@ static bool worth_repeating(int status)
     return status == TM_EUNAVAILABLE || status == TM_EIO || status == TM_EPROTO;
 }
 
+/* TM_EPROTO for an answer that is none of those in the contract. */
+static int check_reply(const tm_reply *reply)
+{
+    bool applied = reply->answer == TM_ANSWER_APPLIED || reply->answer == TM_ANSWER_DUPLICATE;
+    bool resync =
+        reply->answer == TM_ANSWER_RESYNC && reply->memory >= TM_MEMORY_NOTHING && reply->memory <= TM_MEMORY_EXPIRED;
+    return applied || resync ? TM_OK : TM_EPROTO;
+}
+
 /* Sends the partition's batch once and, on TM_OK, has dealt with the answer. */
 static int send_once(job *j, size_t p, tm_answer *out, tm_error *error)
 {
@@ -206,7 +217,9 @@ static int send_once(job *j, size_t p, tm_answer *out, tm_error *error)
     memcpy(batch.known_store_id, partition->store_id, sizeof batch.known_store_id);
     answer said = {.j = j, .outgoing = outgoing};
     tm_reply reply = {.ctx = &said, .remembered = on_remembered, .refused = on_refused};
-    int status = j->store->ops.apply(j->store->self, &batch, j->deadline_ns, &reply, error);
+    int status = tm__store_status(j->store->ops.apply(j->store->self, &batch, j->deadline_ns, &reply, error));
+    if (status == TM_OK)
+        status = check_reply(&reply);
     j->report.bytes += reply.bytes;
     if (status == TM_OK && reply.answer == TM_ANSWER_RESYNC)
         resync(j, p, &reply, &said);
@@ -252,7 +265,8 @@ static void note_fallen(job *j, size_t count)
     j->report.failed_fields += count;
     tm_error error;
     tm__fail(&error, TM_EFIELD,
-             "%zu numbers are below what the store has of them: a counter passed 2^64-1, or the store is damaged", count);
+             "%zu numbers are below what the store has of them: a counter passed 2^64-1, or the store is damaged",
+             count);
     note_failure(j, TM_EFIELD, &error);
 }
 
@@ -305,7 +319,7 @@ static int count_partitions(job *j, size_t *count)
     if (!j->store->ops.partitions)
         return TM_OK;
     tm_error error = {0};
-    int status = j->store->ops.partitions(j->store->self, j->deadline_ns, count, &error);
+    int status = tm__store_status(j->store->ops.partitions(j->store->self, j->deadline_ns, count, &error));
     if (status == TM_OK && *count == 0)
         status = TM_EPROTO;
     note_failure(j, status, &error);

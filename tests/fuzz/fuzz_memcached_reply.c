@@ -1,5 +1,5 @@
-/* What a memcached may answer to gets: any bytes are items of what was asked for, in order, or refused; and what is inside
- * the items is a layout, a ledger, or refused. */
+/* What a memcached may answer to gets: any bytes are items of what was asked for, in order, or refused; and what is
+ * inside the items is a layout, a ledger, or refused. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,7 +62,8 @@ static int take(void *ctx, size_t id, const tm__memcached_item *item, tm_error *
 
 static void name_keys(tm__memcached_keys *keys)
 {
-    const tm__memcached_layout layout = {.partition_count = PARTITIONS, .generation = "0123456789abcdef0123456789abcdef"};
+    const tm__memcached_layout layout = {.partition_count = PARTITIONS,
+                                         .generation = "0123456789abcdef0123456789abcdef"};
     tm__memcached_layout_key("n", keys->texts[0]);
     for (size_t p = 0; p < PARTITIONS; p++)
         tm__memcached_partition_key("n", &layout, p, keys->texts[1 + p]);

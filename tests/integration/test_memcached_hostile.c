@@ -1,4 +1,5 @@
-/* The Memcached store against a server that says what it likes: no crash, no memory beyond bounds, no lost deadline, no lie. */
+/* The Memcached store against a server that says what it likes: no crash, no memory beyond bounds, no lost deadline, no
+ * lie. */
 #include <stdbool.h>
 #include <sys/resource.h>
 
@@ -9,7 +10,8 @@ enum { TIMEOUT_MS = 300, GENEROUS_MS = 10000, MEMORY_MIB = 64, MANY = 1 << 20 };
 
 #define SETTINGS "STAT item_size_max 1048576\r\nEND\r\n"
 #define GENERATION "0123456789abcdef0123456789abcdef"
-#define LAYOUT "VALUE test:layout 0 57 1\r\ntaskermetrics layout 1 4 " GENERATION "\r\n"
+#define PLAIN_LAYOUT "taskermetrics layout 1 4 " GENERATION
+#define LAYOUT "VALUE test:layout 0 57 1\r\n" PLAIN_LAYOUT "\r\n"
 
 /* A sanitizer's own memory says nothing about ours. */
 static bool memory_tells(void)
@@ -194,10 +196,11 @@ TEST(a_flood_is_not_kept)
 
 TEST(a_long_key_is_not_ours)
 {
+    static const char end[] = " 0 1 1\r\nx\r\nEND\r\n";
     static char line[2000];
-    memset(line, 'k', sizeof line - 1);
+    memset(line, 'k', sizeof line);
     memcpy(line, "VALUE ", 6);
-    strcpy(line + sizeof line - 20, " 0 1 1\r\nx\r\nEND\r\n");
+    memcpy(line + sizeof line - sizeof end, end, sizeof end);
     attack_after_settings(line, 1);
 }
 
@@ -280,16 +283,11 @@ TEST(large_nonsense_in_every_partition_takes_bounded_memory)
 /* Random pieces of the protocol, thrown together. */
 static void babble(int client, void *ctx)
 {
-    static const char *const pieces[] = {"VALUE ",     "test:layout",
-                                         " ",          "0",
-                                         "5",          "58",
-                                         "\r\n",       "\r",
-                                         "\n",         "END\r\n",
-                                         "STORED\r\n", "EXISTS\r\n",
-                                         "hello",      "taskermetrics layout 1 4 " GENERATION,
-                                         "STAT ",      "item_size_max",
-                                         "ERROR\r\n",  LAYOUT,
-                                         SETTINGS,     "test:" GENERATION ":1"};
+    static const char *const pieces[] = {"VALUE ",    "test:layout", " ",          "0",
+                                         "5",         "58",          "\r\n",       "\r",
+                                         "\n",        "END\r\n",     "STORED\r\n", "EXISTS\r\n",
+                                         "hello",     PLAIN_LAYOUT,  "STAT ",      "item_size_max",
+                                         "ERROR\r\n", LAYOUT,        SETTINGS,     "test:" GENERATION ":1"};
     uint64_t *random = ctx;
     char line[8192];
     while (fake_hear_line(client, line, sizeof line))

@@ -1,4 +1,5 @@
-/* Exactly once through real Memcached servers: lost requests and replies, lost items and servers, time, fork, threads. */
+/* Exactly once through real Memcached servers: lost requests and replies, lost items and servers, time, fork,
+ * threads. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -345,8 +346,8 @@ TEST(a_token_from_before_a_restart_is_never_used)
     memcached_case_end(&c);
 }
 
-/* More than fits into the server's memory: it throws out what was not used for long. Right after an instance's sync its own
- * counts are there, and never more. */
+/* More than fits into the server's memory: it throws out what was not used for long. Right after an instance's sync its
+ * own counts are there, and never more. */
 TEST(a_server_that_evicts_is_never_above_the_truth)
 {
     enum { STORES = 80, ROUNDS = 5 };
@@ -709,7 +710,8 @@ TEST(threads_share_a_handle)
     memcached_case_end(&c);
 }
 
-/* Waiting for the turn ends at the deadline, too. Who gets it then may already be told what the one before has found. */
+/* Waiting for the turn ends at the deadline, too. Who gets it then may already be told what the one before has
+ * found. */
 static void read_impatiently(void *ctx, size_t number)
 {
     memcached_case *c = ctx;

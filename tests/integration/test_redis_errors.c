@@ -322,6 +322,39 @@ TEST(a_poisoned_field_is_reported_and_the_rest_is_applied)
     redis_case_end(&c);
 }
 
+/* Each pair prints a sample of the same name; which comes first does not matter. */
+TEST(families_whose_samples_have_the_same_name_are_refused)
+{
+    static const tm_family pairs[][2] = {
+        {{.size = sizeof(tm_family), .name = "a", .type = TM_TYPE_COUNTER},
+         {.size = sizeof(tm_family), .name = "a_total", .type = TM_TYPE_GAUGE}},
+        {{.size = sizeof(tm_family), .name = "b", .type = TM_TYPE_HISTOGRAM},
+         {.size = sizeof(tm_family), .name = "b_count", .type = TM_TYPE_GAUGE}},
+        {{.size = sizeof(tm_family), .name = "c", .type = TM_TYPE_HISTOGRAM},
+         {.size = sizeof(tm_family), .name = "c_created", .type = TM_TYPE_GAUGE}},
+    };
+    redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t first = 0; first < 2; first++) {
+            redis_tell(c.server, "FLUSHALL");
+            for (size_t k = 0; k < 2; k++) {
+                tm_registry *registry = new_registry(); /* one alone would not take both */
+                const tm_family *family = &pairs[i][k == 0 ? first : 1 - first];
+                assert_ok(tm_describe(registry, family));
+                tm_labels none = TM_NO_LABELS;
+                assert_ok(family->type == TM_TYPE_COUNTER ? tm_count(registry, family->name, 1, none)
+                          : family->type == TM_TYPE_GAUGE ? tm_set(registry, family->name, 1, none)
+                                                          : tm_observe(registry, family->name, 1, none));
+                if (k == 0)
+                    sync_store(registry, c.store);
+                else
+                    sync_must_fail(registry, c.store, TM_EFIELD);
+                tm_registry_free(registry);
+            }
+        }
+    redis_case_end(&c);
+}
+
 TEST(a_count_above_what_redis_can_hold_is_refused)
 {
     redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
@@ -383,6 +416,7 @@ TEST_MAIN("redis_errors", T(a_full_server_takes_nothing_and_later_everything), T
           T(the_documented_permissions_suffice_and_allow_no_more),
           T(a_user_without_a_permission_gets_a_named_error_and_no_half_batch),
           T(a_server_that_hides_its_info_is_taken_as_it_is), T(keys_of_another_type_are_named_and_nothing_moves),
-          T(a_poisoned_field_is_reported_and_the_rest_is_applied), T(a_count_above_what_redis_can_hold_is_refused),
+          T(a_poisoned_field_is_reported_and_the_rest_is_applied), T(families_whose_samples_have_the_same_name_are_refused),
+          T(a_count_above_what_redis_can_hold_is_refused),
           T(a_lost_reply_to_a_batch_that_was_refused_in_part_is_counted_once),
           T(a_poisoned_aggregate_is_read_without_what_cannot_be_read))

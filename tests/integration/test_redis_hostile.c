@@ -216,6 +216,26 @@ TEST(replies_of_the_wrong_kind_are_refused)
     }
 }
 
+TEST(values_that_change_while_they_are_read_are_not_believed)
+{
+    const char *const answers[] = {"+OK\r\n", POLITE,
+                                   "*5\r\n$6\r\nresync\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n5\r\n$6\r\nvalues\r\n",
+                                   "*2\r\n$1\r\n0\r\n*0\r\n", "*2\r\n$1\r\n0\r\n*0\r\n", "$1\r\n6\r\n", NULL};
+    hostile_server *hostile = hostile_start(answers, 0, NULL);
+    char *url = url_of(hostile);
+    tm_store *store = open_store(url, NULL);
+    tm_registry *registry = new_registry();
+    tm_sync_report report = TM_SYNC_REPORT_INIT;
+    assert_ok(tm_count(registry, "tasks", 1, TM_NO_LABELS));
+    assert_true(tm_sync_to_cache(registry, store, &report) != TM_OK);
+    assert_int_equal(report.retries, 2);
+    assert_int_equal(report.resyncs, 0);
+    tm_registry_free(registry);
+    tm_store_close(store);
+    hostile_stop(hostile);
+    free(url);
+}
+
 TEST(an_endless_scan_ends_at_the_deadline)
 {
     const char *const answers[] = {"+OK\r\n", POLITE, "*2\r\n$1\r\n1\r\n$1\r\n1\r\n:9000000\r\n*2\r\n$-1\r\n$-1\r\n",
@@ -339,7 +359,7 @@ TEST(waiting_for_other_threads_ends_at_the_deadline)
 TEST_MAIN("redis_hostile", T(huge_headers_reserve_nothing), T(negative_lengths_are_no_lengths),
           T(an_endless_line_is_given_up), T(an_endless_string_is_given_up), T(endless_elements_are_given_up),
           T(deep_nesting_is_given_up), T(garbage_is_no_reply), T(replies_of_the_wrong_kind_are_refused),
-          T(an_endless_scan_ends_at_the_deadline), T(a_stopped_server_costs_one_deadline),
+          T(values_that_change_while_they_are_read_are_not_believed), T(an_endless_scan_ends_at_the_deadline), T(a_stopped_server_costs_one_deadline),
           T(a_stopped_server_with_a_full_queue_costs_one_deadline),
           T(a_dripping_or_silent_or_late_server_costs_one_deadline),
           T(waiting_for_other_threads_ends_at_the_deadline))

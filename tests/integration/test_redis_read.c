@@ -68,9 +68,10 @@ TEST(the_value_that_changed_last_is_the_last)
     assert_double_near(stored_gauge(c.store, "level", ""), 2, 0);
     redis_tell(c.server, "EVAL",
                "for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
-               "redis.call('HSET', '{test}:totals', '#seq ' .. name, '0 1000') "
+               "local rest = string.match(redis.call('HGET', KEYS[2], '#seq ' .. name), ' .*$') "
+               "redis.call('HSET', KEYS[2], '#seq ' .. name, '0' .. rest) "
                "redis.call('HSET', '{test}:values:' .. name, '#seq', '0') end",
-               "1", "{test}:instances");
+               "2", "{test}:instances", "{test}:totals");
     assert_int_equal(sync_store(c.registry, c.store).resyncs, 1); /* the gauge is sent again, but did not change */
     assert_double_near(stored_gauge(c.store, "level", ""), 2, 0);
     assert_ok(tm_set(c.registry, "level", 3, TM_NO_LABELS));

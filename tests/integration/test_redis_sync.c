@@ -330,11 +330,27 @@ static void change_seq(const redis_case *c)
 {
     redis_tell(c->server, "EVAL",
                "for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
-               "local seq = string.match(redis.call('HGET', '{test}:totals', '#seq ' .. name), '^%d+') - 1 "
-               "redis.call('HSET', '{test}:totals', '#seq ' .. name, seq .. ' 1000') "
+               "local seq, rest = string.match(redis.call('HGET', KEYS[2], '#seq ' .. name), '^(%d+)(.*)$') "
+               "redis.call('HSET', KEYS[2], '#seq ' .. name, (seq - 1) .. rest) "
                "local values = '{test}:values:' .. name "
-               "if redis.call('EXISTS', values) == 1 then redis.call('HSET', values, '#seq', seq) end end",
-               "1", "{test}:instances");
+               "if redis.call('HGET', values, '#seq') == seq then redis.call('HSET', values, '#seq', seq - 1) end end",
+               "2", "{test}:instances", "{test}:totals");
+}
+
+/* Values whose family nobody can tell any more are no baseline. */
+TEST(a_server_that_goes_back_without_the_families_is_never_counted_above_the_truth)
+{
+    redis_case c = redis_case_begin(NULL, REDIS_PLAIN);
+    count(&c, 1);
+    sync_now(&c);
+    count(&c, 2);
+    sync_now(&c);
+    redis_expect(c.server, "1", "DEL", "{test}:families");
+    change_seq(&c);
+    count(&c, 4);
+    sync_must_fail(c.registry, c.store, TM_ELOST);
+    assert_int_equal(stored(&c), 7);
+    redis_case_end(&c);
 }
 
 /* What it sends first after its return is new as a whole, but it is not all that the totals hold of it. */
@@ -505,6 +521,7 @@ TEST_MAIN("redis_sync", T(a_lost_reply_is_counted_once), T(a_lost_request_is_cou
           T(expired_values_do_not_keep_a_sync_from_counting),
           T(a_server_that_goes_back_without_the_values_is_never_counted_above_the_truth),
           T(a_retired_instance_that_comes_back_is_not_counted_twice),
+          T(a_server_that_goes_back_without_the_families_is_never_counted_above_the_truth),
           T(a_retired_instance_that_comes_back_is_never_told_less_than_was_counted),
           T(values_of_lost_totals_are_forgotten), T(what_began_with_a_difference_is_never_told_as_all_there_was),
           T(batches_that_break_the_contract_are_refused_whole),

@@ -2,13 +2,11 @@
 
 #include <math.h>
 
-#include "base/clock.h"
 #include "base/labels.h"
+#include "contract_peer.h"
 #include "registries.h"
 #include "store/store.h"
 #include "threads.h"
-
-enum { MOST_CHANGES = 64, MOST_HEARD = 256, PATIENCE_S = 20 };
 
 static const double bounds[] = {1, 2.5, 10};
 
@@ -33,173 +31,19 @@ static const tm_family duration = {.size = sizeof(tm_family),
                                    .buckets = bounds,
                                    .bucket_count = 3};
 
-/* ---- one instance, as tm_sync_to_cache would be one ---------------------------------------------------------- */
-
-typedef struct heard_memory {
-    char family[64];
-    char labels[64];
-    size_t part;
-    tm_number value;
-} heard_memory;
-
-typedef struct instance {
-    tm_store *store;
-    const char *name;
-    size_t partition;
-    uint64_t acked;
-    uint64_t highest;
-    unsigned char store_id[TM_STORE_ID_BYTES];
-    int64_t store_time_ms;
-
-    tm_change changes[MOST_CHANGES];
-    size_t change_count;
-
-    size_t refused_count; /* of the last answer */
-    size_t refused_index;
-    int refused_status;
-    heard_memory memories[MOST_HEARD];
-    size_t memory_count;
-    tm_reply reply;
-} instance;
-
-static int hear_memory(void *ctx, const char *family, const char *labels, size_t labels_bytes, size_t part,
-                       tm_number value)
-{
-    instance *i = ctx;
-    if (i->memory_count == MOST_HEARD)
-        return TM_ETOOBIG;
-    heard_memory *memory = &i->memories[i->memory_count++];
-    snprintf(memory->family, sizeof memory->family, "%s", family);
-    snprintf(memory->labels, sizeof memory->labels, "%.*s", (int)labels_bytes, labels);
-    memory->part = part;
-    memory->value = value;
-    return TM_OK;
-}
-
-static void hear_refusal(void *ctx, size_t index, int status)
-{
-    instance *i = ctx;
-    i->refused_count++;
-    i->refused_index = index;
-    i->refused_status = status;
-}
-
-static instance new_instance(tm_store *store, const char *name)
-{
-    return (instance){.store = store, .name = name};
-}
-
-static void add(instance *i, const tm_family *family, const char *labels, size_t part, tm_number value, tm_number delta)
-{
-    assert_true(i->change_count < MOST_CHANGES);
-    i->changes[i->change_count++] = (tm_change){family, labels, strlen(labels), part, value, delta};
-}
-
-static void add_count(instance *i, const tm_family *family, const char *labels, uint64_t value, uint64_t delta)
-{
-    add(i, family, labels, 0, (tm_number){.u = value}, (tm_number){.u = delta});
-}
-
-static void add_gauge(instance *i, const tm_family *family, double value)
-{
-    add(i, family, "", 0, (tm_number){.d = value}, (tm_number){.d = value});
-}
-
-/* The batch as it is now, with any numbers; does not touch what the instance thinks was acknowledged. */
-static int send(instance *i, uint64_t prev, uint64_t seq, int64_t deadline_ns)
-{
-    tm_batch batch = {.instance = i->name,
-                      .partition = i->partition,
-                      .prev = prev,
-                      .seq = seq,
-                      .changes = i->changes,
-                      .change_count = i->change_count,
-                      .known_time_ms = i->store_time_ms};
-    memcpy(batch.known_store_id, i->store_id, sizeof batch.known_store_id);
-    tm_error error = {0};
-    i->refused_count = i->memory_count = 0;
-    i->reply = (tm_reply){.ctx = i, .remembered = hear_memory, .refused = hear_refusal};
-    int status = i->store->ops.apply(i->store->self, &batch, deadline_ns, &i->reply, &error);
-    if (status != TM_OK && (error.status != status || error.text[0] == '\0'))
-        return TM_EINVAL;
-    return status;
-}
-
-static int64_t patience(void)
-{
-    return tm_monotonic_ns() + PATIENCE_S * INT64_C(1000000000);
-}
-
-/* Sends what was added as the next batch; the answer must be APPLIED. */
-static void sync_next(instance *i)
-{
-    uint64_t seq = ++i->highest;
-    assert_ok(send(i, i->acked, seq, patience()));
-    assert_int_equal(i->reply.answer, TM_ANSWER_APPLIED);
-    memcpy(i->store_id, i->reply.store_id, sizeof i->store_id);
-    i->store_time_ms = i->reply.time_ms;
-    i->acked = seq;
-    i->change_count = 0;
-}
-
-static void assert_remembered(const instance *i, const char *family, const char *labels, size_t part, uint64_t value)
-{
-    for (size_t k = 0; k < i->memory_count; k++) {
-        const heard_memory *memory = &i->memories[k];
-        if (strcmp(memory->family, family) == 0 && strcmp(memory->labels, labels) == 0 && memory->part == part) {
-            assert_true(memory->value.u == value);
-            return;
-        }
-    }
-    if (value != 0)
-        fail_msg("%s{%s} part %zu is not remembered", family, labels, part);
-}
-
-/* ---- reading back -------------------------------------------------------------------------------------------- */
-
-static tm_snapshot *read_back(tm_store *store, int include_instances)
-{
-    tm_read_options options = {.size = sizeof options, .include_instances = include_instances};
-    tm_error error = {0};
-    tm_snapshot *snapshot;
-    assert_ok(tm_snapshot_new(0, &snapshot));
-    assert_ok(store->ops.read(store->self, &options, patience(), snapshot, &error));
-    return snapshot;
-}
-
-static const tm_number *must_find(const tm_snapshot *snapshot, const char *family, const char *labels)
-{
-    const tm_number *values = values_in(snapshot, family, labels);
-    if (!values)
-        fail_msg("%s{%s} was not read back", family, labels);
-    return values;
-}
-
-static void assert_total(tm_store *store, const char *family, const char *labels, uint64_t expected)
-{
-    tm_snapshot *snapshot = read_back(store, 0);
-    uint64_t total = must_find(snapshot, family, labels)[0].u;
-    if (total != expected)
-        fail_msg("%s{%s} is %llu, expected %llu", family, labels, (unsigned long long)total,
-                 (unsigned long long)expected);
-    tm_snapshot_free(snapshot);
-}
-
-/* ---- the cases ----------------------------------------------------------------------------------------------- */
-
-static void add_durations(instance *i, const uint64_t counts[4], double sum)
+static void add_durations(peer *i, const uint64_t counts[4], double sum)
 {
     for (size_t part = 0; part < 4; part++)
-        add(i, &duration, "step=\"read\"", part, (tm_number){.u = counts[part]}, (tm_number){.u = counts[part]});
-    add(i, &duration, "step=\"read\"", 4, (tm_number){.d = sum}, (tm_number){.d = sum});
+        put_change(i, &duration, "step=\"read\"", part, (tm_number){.u = counts[part]}, (tm_number){.u = counts[part]});
+    put_change(i, &duration, "step=\"read\"", 4, (tm_number){.d = sum}, (tm_number){.d = sum});
 }
 
 void contract_what_is_applied_is_read_back(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 3, 3);
-    add_count(&i, &events, "status=\"ok\"", 4, 4);
-    add_count(&i, &others, "", 0, 0);
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 3, 3);
+    put_count(&i, &events, "status=\"ok\"", 4, 4);
+    put_count(&i, &others, "", 0, 0);
     add_durations(&i, (const uint64_t[]){1, 0, 7, 2}, 123.456);
     sync_next(&i);
 
@@ -224,12 +68,12 @@ void contract_what_is_applied_is_read_back(tm_store *store)
 
 void contract_a_repeated_batch_counts_once(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 5, 5);
-    assert_ok(send(&i, 0, 1, patience()));
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 5, 5);
+    assert_ok(send_to(&i, 0, 1, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_APPLIED);
     for (int k = 0; k < 3; k++) {
-        assert_ok(send(&i, 0, 1, patience()));
+        assert_ok(send_to(&i, 0, 1, patience()));
         assert_int_equal(i.reply.answer, TM_ANSWER_DUPLICATE);
     }
     assert_total(store, "c.events", "", 5);
@@ -237,33 +81,33 @@ void contract_a_repeated_batch_counts_once(tm_store *store)
 
 void contract_an_unknown_past_is_answered_with_nothing(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 9, 2);
-    assert_ok(send(&i, 7, 8, patience()));
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 9, 2);
+    assert_ok(send_to(&i, 7, 8, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_RESYNC);
     assert_int_equal(i.reply.memory, TM_MEMORY_NOTHING);
     assert_int_equal(i.reply.last_seq, 0);
     assert_int_equal(i.memory_count, 0);
 
     i.change_count = 0;
-    add_count(&i, &events, "", 9, 9);
-    assert_ok(send(&i, 0, 9, patience()));
+    put_count(&i, &events, "", 9, 9);
+    assert_ok(send_to(&i, 0, 9, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_APPLIED);
     assert_total(store, "c.events", "", 9);
 }
 
 void contract_a_wrong_prev_is_answered_with_what_is_remembered(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 5, 5);
-    add_count(&i, &events, "a=\"b\"", 6, 6);
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 5, 5);
+    put_count(&i, &events, "a=\"b\"", 6, 6);
     add_durations(&i, (const uint64_t[]){1, 0, 7, 2}, 0.5);
     sync_next(&i);
-    add_count(&i, &events, "", 8, 3);
+    put_count(&i, &events, "", 8, 3);
     sync_next(&i);
 
-    add_count(&i, &events, "", 100, 92);
-    assert_ok(send(&i, 1, 5, patience()));
+    put_count(&i, &events, "", 100, 92);
+    assert_ok(send_to(&i, 1, 5, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_RESYNC);
     assert_int_equal(i.reply.memory, TM_MEMORY_VALUES);
     assert_int_equal(i.reply.last_seq, 2);
@@ -279,28 +123,28 @@ void contract_a_wrong_prev_is_answered_with_what_is_remembered(tm_store *store)
 
 void contract_after_a_resync_the_next_batch_is_applied(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 5, 5);
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 5, 5);
     sync_next(&i);
-    add_count(&i, &events, "", 7, 2);
-    assert_ok(send(&i, 0, 4, patience()));
+    put_count(&i, &events, "", 7, 2);
+    assert_ok(send_to(&i, 0, 4, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_RESYNC);
     assert_int_equal(i.reply.last_seq, 1);
-    assert_ok(send(&i, 1, 5, patience()));
+    assert_ok(send_to(&i, 1, 5, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_APPLIED);
     assert_total(store, "c.events", "", 7);
 }
 
 void contract_instances_add_up(tm_store *store)
 {
-    instance a = new_instance(store, "host-1-aaaa");
-    instance b = new_instance(store, "host-1-bbbb");
-    add_count(&a, &events, "", 5, 5);
+    peer a = new_peer(store, "host-1-aaaa");
+    peer b = new_peer(store, "host-1-bbbb");
+    put_count(&a, &events, "", 5, 5);
     sync_next(&a);
-    add_count(&b, &events, "", 70, 70);
+    put_count(&b, &events, "", 70, 70);
     add_durations(&b, (const uint64_t[]){0, 1, 0, 0}, 2);
     sync_next(&b);
-    add_count(&a, &events, "", 9, 4);
+    put_count(&a, &events, "", 9, 4);
     add_durations(&a, (const uint64_t[]){0, 2, 0, 0}, 4.5);
     sync_next(&a);
 
@@ -313,12 +157,12 @@ void contract_instances_add_up(tm_store *store)
 
 void contract_an_empty_batch_is_acknowledged(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
+    peer i = new_peer(store, "i1");
     sync_next(&i);
     sync_next(&i);
-    assert_ok(send(&i, 2, 2, patience())); /* asks only whether 2 is still the last */
+    assert_ok(send_to(&i, 2, 2, patience())); /* asks only whether 2 is still the last */
     assert_int_equal(i.reply.answer, TM_ANSWER_DUPLICATE);
-    add_count(&i, &events, "", 1, 1);
+    put_count(&i, &events, "", 1, 1);
     sync_next(&i);
     assert_total(store, "c.events", "", 1);
 }
@@ -332,15 +176,15 @@ void contract_a_conflicting_family_is_refused_and_the_rest_applied(tm_store *sto
     tm_family other_buckets = duration;
     other_buckets.buckets = other_bounds;
     const tm_family *conflicts[] = {&other_type, &other_aggregation, &prints_the_same, &other_buckets};
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 1, 1);
-    add_gauge(&i, &level, 1);
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 1, 1);
+    put_gauge(&i, &level, 1);
     add_durations(&i, (const uint64_t[]){1, 0, 0, 0}, 1);
     sync_next(&i);
     uint64_t total = 1;
     for (size_t k = 0; k < sizeof conflicts / sizeof conflicts[0]; k++, total++) {
-        add(&i, conflicts[k], "x=\"y\"", 0, (tm_number){.u = 5}, (tm_number){.u = 5});
-        add_count(&i, &events, "", total + 1, 1);
+        put_change(&i, conflicts[k], "x=\"y\"", 0, (tm_number){.u = 5}, (tm_number){.u = 5});
+        put_count(&i, &events, "", total + 1, 1);
         sync_next(&i);
         assert_int_equal(i.refused_count, 1);
         assert_int_equal(i.refused_index, 0);
@@ -360,9 +204,9 @@ void contract_an_overflow_is_refused_and_the_total_stays(tm_store *store)
     uint64_t total = 0;
     bool refused = false;
     for (size_t k = 0; k < 3 && !refused; k++) {
-        instance i = new_instance(store, names[k]);
-        add_count(&i, &events, "", INT64_MAX, INT64_MAX);
-        add_count(&i, &others, "", 1, 1);
+        peer i = new_peer(store, names[k]);
+        put_count(&i, &events, "", INT64_MAX, INT64_MAX);
+        put_count(&i, &others, "", 1, 1);
         sync_next(&i);
         refused = i.refused_count == 1;
         if (refused)
@@ -379,16 +223,16 @@ void contract_an_overflow_is_refused_and_the_total_stays(tm_store *store)
 void contract_a_repeated_batch_with_refused_numbers_is_resynced(tm_store *store)
 {
     static const tm_family other_type = GAUGE("c.events", LAST);
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", 1, 1);
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", 1, 1);
     sync_next(&i);
-    add_count(&i, &events, "", 3, 2);
-    add_gauge(&i, &other_type, 5);
-    add_count(&i, &others, "", 4, 4);
-    assert_ok(send(&i, 1, 2, patience()));
+    put_count(&i, &events, "", 3, 2);
+    put_gauge(&i, &other_type, 5);
+    put_count(&i, &others, "", 4, 4);
+    assert_ok(send_to(&i, 1, 2, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_APPLIED);
     assert_int_equal(i.refused_count, 1);
-    assert_ok(send(&i, 1, 2, patience()));
+    assert_ok(send_to(&i, 1, 2, patience()));
     assert_int_equal(i.reply.answer, TM_ANSWER_RESYNC);
     assert_int_equal(i.reply.last_seq, 2);
     assert_int_equal(i.reply.memory, TM_MEMORY_VALUES);
@@ -399,16 +243,16 @@ void contract_a_repeated_batch_with_refused_numbers_is_resynced(tm_store *store)
 
 void contract_gauges_follow_their_aggregation(tm_store *store)
 {
-    instance a = new_instance(store, "i-a");
-    instance b = new_instance(store, "i-b");
+    peer a = new_peer(store, "i-a");
+    peer b = new_peer(store, "i-b");
     static const tm_family families[] = {GAUGE("c.last", LAST), GAUGE("c.sum", SUM), GAUGE("c.min", MIN),
                                          GAUGE("c.max", MAX), GAUGE("c.each", EACH)};
     const double said[][2] = {{1, 10}, {-2.5, 10}, {7, 10}};
     for (size_t k = 0; k < 3; k++) {
         for (size_t f = 0; f < 5; f++)
-            add_gauge(&a, &families[f], said[k][0]);
+            put_gauge(&a, &families[f], said[k][0]);
         for (size_t f = 0; f < 5 && k == 0; f++)
-            add_gauge(&b, &families[f], said[k][1]);
+            put_gauge(&b, &families[f], said[k][1]);
         if (k == 0)
             sync_next(&b);
         sync_next(&a);
@@ -428,24 +272,24 @@ void contract_integers_above_2_to_53_are_exact(tm_store *store)
 {
     const uint64_t first = (UINT64_C(1) << 53) + 1;
     const uint64_t second = (UINT64_C(1) << 60) + 12345;
-    instance i = new_instance(store, "i1");
-    add_count(&i, &events, "", first, first);
+    peer i = new_peer(store, "i1");
+    put_count(&i, &events, "", first, first);
     sync_next(&i);
-    add_count(&i, &events, "", second, second - first);
+    put_count(&i, &events, "", second, second - first);
     sync_next(&i);
     assert_total(store, "c.events", "", second);
-    assert_ok(send(&i, 1, 9, patience()));
+    assert_ok(send_to(&i, 1, 9, patience()));
     assert_remembered(&i, "c.events", "", 0, second);
 }
 
-static void add_sum(instance *i, double value, double delta)
+static void add_sum(peer *i, double value, double delta)
 {
-    add(i, &duration, "", 4, (tm_number){.d = value}, (tm_number){.d = delta});
+    put_change(i, &duration, "", 4, (tm_number){.d = value}, (tm_number){.d = delta});
 }
 
 void contract_sums_that_are_not_finite_are_kept(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
+    peer i = new_peer(store, "i1");
     const double sums[] = {0.1, -1e300, INFINITY, NAN};
     for (size_t k = 0; k < 4; k++) {
         double delta = k > 0 && isfinite(sums[k]) ? sums[k] - sums[k - 1] : sums[k];
@@ -469,11 +313,11 @@ void contract_hostile_texts_survive(tm_store *store)
     static tm__labels_text labels[16];
     tm_family family = COUNTER("c:ev.ents_total");
     family.help = "says \"\\\n{}%s \xf0\x9f\x98\x80";
-    instance i = new_instance(store, "host.x_y-1-0123456789abcdef");
+    peer i = new_peer(store, "host.x_y-1-0123456789abcdef");
     for (size_t k = 0; k < count; k++) {
         assert_ok(tm__labels_write(TM_LABELS("v", values[k]), &labels[k]));
         labels[k].text[labels[k].len] = '\0';
-        add_count(&i, &family, labels[k].text, k + 1, k + 1);
+        put_count(&i, &family, labels[k].text, k + 1, k + 1);
     }
     sync_next(&i);
     assert_int_equal(i.refused_count, 0);
@@ -482,7 +326,7 @@ void contract_hostile_texts_survive(tm_store *store)
         assert_int_equal(must_find(snapshot, family.name, labels[k].text)[0].u, k + 1);
     assert_string_equal(tm_snapshot_family(snapshot, family_place(snapshot, family.name))->help, family.help);
     tm_snapshot_free(snapshot);
-    assert_ok(send(&i, 0, 9, patience()));
+    assert_ok(send_to(&i, 0, 9, patience()));
     assert_int_equal(i.memory_count, count);
 }
 
@@ -490,11 +334,11 @@ void contract_many_series_in_many_batches(tm_store *store)
 {
     enum { SERIES = 2000 };
     static char labels[SERIES][32];
-    instance i = new_instance(store, "i1");
+    peer i = new_peer(store, "i1");
     for (uint64_t round = 1; round <= 2; round++) {
         for (size_t k = 0; k < SERIES; k++) {
             snprintf(labels[k], sizeof labels[k], "k=\"%zu\"", k);
-            add_count(&i, &events, labels[k], round * k, k);
+            put_count(&i, &events, labels[k], round * k, k);
             if (i.change_count == MOST_CHANGES)
                 sync_next(&i);
         }
@@ -519,10 +363,10 @@ void contract_partitions_have_seqs_of_their_own(tm_store *store)
     assert_true(count >= 1);
     char labels[32];
     for (size_t p = 0; p < count; p++) {
-        instance i = new_instance(store, "i1");
+        peer i = new_peer(store, "i1");
         i.partition = p;
         snprintf(labels, sizeof labels, "p=\"%zu\"", p);
-        add_count(&i, &events, labels, p + 1, p + 1);
+        put_count(&i, &events, labels, p + 1, p + 1);
         sync_next(&i);
         sync_next(&i);
     }
@@ -543,11 +387,11 @@ static void apply_in_thread(void *ctx, size_t number)
 {
     static const char *const names[THREADS] = {"t0", "t1", "t2", "t3"};
     threads_case *c = ctx;
-    instance i = new_instance(c->store, names[number]);
+    peer i = new_peer(c->store, names[number]);
     for (uint64_t seq = 1; seq <= BATCHES; seq++) {
         i.change_count = 0;
-        add_count(&i, &events, "", seq, 1);
-        if (send(&i, seq - 1, seq, patience()) == TM_OK && i.reply.answer == TM_ANSWER_APPLIED)
+        put_count(&i, &events, "", seq, 1);
+        if (send_to(&i, seq - 1, seq, patience()) == TM_OK && i.reply.answer == TM_ANSWER_APPLIED)
             c->applied[number]++;
     }
 }
@@ -563,24 +407,24 @@ void contract_threads_may_apply_at_once(tm_store *store)
 
 void contract_a_passed_deadline_does_no_harm(tm_store *store)
 {
-    instance i = new_instance(store, "i1");
+    peer i = new_peer(store, "i1");
     sync_next(&i);
-    add_count(&i, &events, "", 5, 5);
-    int status = send(&i, 1, 2, tm_monotonic_ns() - 1);
+    put_count(&i, &events, "", 5, 5);
+    int status = send_to(&i, 1, 2, tm_monotonic_ns() - 1);
     assert_true(status == TM_OK || status == TM_ETIMEOUT);
-    assert_ok(send(&i, 1, 2, patience()));
+    assert_ok(send_to(&i, 1, 2, patience()));
     assert_true(i.reply.answer == TM_ANSWER_APPLIED || i.reply.answer == TM_ANSWER_DUPLICATE);
     assert_total(store, "c.events", "", 5);
 }
 
 void contract_instances_can_be_told_apart(tm_store *store)
 {
-    instance a = new_instance(store, "i-a");
-    instance b = new_instance(store, "i-b");
-    add_count(&a, &events, "x=\"y\"", 5, 5);
-    add_gauge(&a, &level, 1.5);
+    peer a = new_peer(store, "i-a");
+    peer b = new_peer(store, "i-b");
+    put_count(&a, &events, "x=\"y\"", 5, 5);
+    put_gauge(&a, &level, 1.5);
     sync_next(&a);
-    add_count(&b, &events, "x=\"y\"", 70, 70);
+    put_count(&b, &events, "x=\"y\"", 70, 70);
     sync_next(&b);
     assert_total(store, "c.events", "x=\"y\"", 75);
     if (!(store->ops.capabilities & TM_CAP_PER_INSTANCE))

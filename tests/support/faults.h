@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From now on allocation number n (1 is the next) fails, once. False, and nothing will fail, if n is above 1 and what was
- * to fail before n did not come: all have been tried. */
+/* From now on allocation number n (1 is the next) fails, once. False, and nothing will fail, if n is above 1 and what
+ * was to fail before n did not come: all have been tried. */
 bool faults_fail_allocation(size_t n);
 
 /* Allocation number n fails, whatever came before: for tries that are each a process of their own. */
@@ -30,8 +30,8 @@ void faults_fail_named(const char *function, size_t n, int error_number);
 /* Call number n of write takes only so many bytes. */
 void faults_short_write(size_t n, size_t bytes);
 
-/* The process ends in system call number n with status FAULTS_EXIT: before it, when it is done, or, if it is a write, when
- * half of it is. */
+/* The process ends in system call number n with status FAULTS_EXIT: before it, when it is done, or, if it is a write,
+ * when half of it is. */
 enum { FAULTS_EXIT = 99 };
 typedef enum faults_moment { FAULTS_BEFORE, FAULTS_HALFWAY, FAULTS_AFTER } faults_moment;
 void faults_exit_at(size_t n, faults_moment moment);

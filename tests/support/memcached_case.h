@@ -1,5 +1,5 @@
-/* What a test against Memcached begins with: a server, a store on it, perhaps through a proxy, and a registry. Every function
- * fails the test if it cannot do its work. */
+/* What a test against Memcached begins with: a server, a store on it, perhaps through a proxy, and a registry. Every
+ * function fails the test if it cannot do its work. */
 #ifndef TM_TESTS_MEMCACHED_CASE_H
 #define TM_TESTS_MEMCACHED_CASE_H
 

@@ -14,8 +14,8 @@ typedef struct memcached_server {
     char url[64];                                   /* memcached://127.0.0.1:port/ */
 } memcached_server;
 
-/* Starts a server and waits until it answers. arguments: "-m", "1", ..., NULL; or NULL. NULL, with a text on stderr, if it
- * does not start. */
+/* Starts a server and waits until it answers. arguments: "-m", "1", ..., NULL; or NULL. NULL, with a text on stderr, if
+ * it does not start. */
 memcached_server *memcached_start(const char *const *arguments);
 
 /* Ends it, if it runs, and frees it; NULL is allowed. */
@@ -29,7 +29,8 @@ int memcached_revive(memcached_server *server);
 void memcached_pause(memcached_server *server);
 void memcached_resume(memcached_server *server);
 
-/* Sends a command line and returns what comes until the reply ends in `end`; "" if anything fails. To be used at once. */
+/* Sends a command line and returns what comes until the reply ends in `end`; "" if anything fails. To be used at
+ * once. */
 const char *memcached_tell(memcached_server *server, const char *command, const char *end);
 
 #endif

@@ -181,6 +181,8 @@ static void make_series(registration *r, size_t number)
         snprintf(name, sizeof name, "c%u", which % NAMES);
         snprintf(value, sizeof value, "%u", which);
         must(tm_count(r->registry, name, which, TM_LABELS("i", value)) == TM_OK);
+        if (i == SERIES / 2)
+            must(tm_describe(r->registry, &(tm_family){.name = "c0", .type = TM_TYPE_COUNTER, .help = "Late."}) == TM_OK);
     }
     size_t side = number % 2;
     int status = tm_count(r->registry, side ? "clash_a" : "clash.a", 1, TM_NO_LABELS);
@@ -200,6 +202,8 @@ static void watch_series(registration *r)
         size_t seen_now = 0;
         for (size_t i = 0; i < snapshot->family_count; i++) {
             const tm__snapshot_family *family = &snapshot->families[i];
+            const char *help = family->info->help;
+            must(help[0] == '\0' || strcmp(help, "Late.") == 0);
             seen_now += family->series_count;
             for (size_t k = 0; k < family->series_count; k++)
                 must(family->series[k].first_part + tm_family_value_count(family->info) <= parts);

@@ -51,6 +51,13 @@ TEST(a_value_that_looks_like_two_labels_is_not_two_labels)
     assert_false(match(TM_LABELS("a", "x", "b", "y", "c", "z"), TM_LABELS("a", "x\",b=\"y", "c", "z")));
 }
 
+TEST(a_name_that_looks_like_a_label_and_a_part_of_its_value_is_no_name)
+{
+    assert_false(match(TM_LABELS("a", "b=c"), TM_LABELS("a=\"b", "")));
+    assert_false(match(TM_LABELS("a", "b=cde"), TM_LABELS("a=\"b", "de")));
+    assert_false(match(TM_LABELS("a", "b=\"c"), TM_LABELS("a=\"b", "c")));
+}
+
 TEST(escapes_are_compared_by_what_they_mean)
 {
     assert_true(match(TM_LABELS("a", "q\"b\\n\n", "b", ""), TM_LABELS("b", "", "a", "q\"b\\n\n")));
@@ -127,4 +134,5 @@ TEST(a_match_is_an_equal_canonical_text)
 
 TEST_MAIN("given_labels", T(the_order_does_not_matter), T(a_name_and_a_value_are_not_exchanged),
           T(a_part_is_not_the_whole), T(a_value_that_looks_like_two_labels_is_not_two_labels),
+          T(a_name_that_looks_like_a_label_and_a_part_of_its_value_is_no_name),
           T(escapes_are_compared_by_what_they_mean), T(what_is_missing_is_named), T(a_match_is_an_equal_canonical_text))

@@ -58,6 +58,9 @@ TEST(what_is_no_url_of_a_store_is_a_named_error)
     assert_cannot_open("file://user@/tmp/x", NULL, TM_EURL);
     assert_cannot_open("file:/tmp/x?ns=a", NULL, TM_EURL);
     assert_cannot_open("file:/tmp/x.lock", NULL, TM_EURL);
+    char too_long[300] = "file:/tmp/";
+    memset(too_long + strlen(too_long), 'n', 251);
+    assert_cannot_open(too_long, NULL, TM_EURL);
     assert_cannot_open("file:/tmp/x.tmp", NULL, TM_EURL);
     assert_cannot_open("file:/tmp/%00", NULL, TM_EURL);
     assert_cannot_open("file:/tmp/%zz", NULL, TM_EURL);

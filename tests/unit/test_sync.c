@@ -25,6 +25,7 @@ typedef struct scripted {
     tm_answer force;     /* not 0: answers this, once */
     tm_memory memory;    /* with RESYNC */
     uint64_t remembered; /* of counter "c", with TM_MEMORY_VALUES */
+    int garbage;         /* not 0: answers this number, which is no answer, once */
     int refuse_first;    /* the status for changes[0], while not 0 */
     size_t partitions;
     size_t dead_partition; /* + 1; 0: none */
@@ -73,6 +74,11 @@ static int scripted_apply(void *self, const tm_batch *batch, int64_t deadline_ns
     if (fails && !s->lose_reply) {
         snprintf(error->text, sizeof error->text, "told to fail");
         return error->status = s->fail_status;
+    }
+    if (s->garbage) {
+        reply->answer = (tm_answer)s->garbage;
+        s->garbage = 0;
+        return TM_OK;
     }
     if (s->force == TM_ANSWER_RESYNC) {
         s->force = 0;
@@ -249,6 +255,34 @@ TEST(a_failure_is_reported_with_the_text_of_the_store)
     assert_int_equal(s.report.error.status, TM_EDENIED);
     assert_string_equal(s.report.error.text, "told to fail");
     assert_int_equal(s.report.batches, 0);
+    tear_down(&s);
+}
+
+TEST(an_answer_that_is_none_is_a_failure_and_the_batch_stays)
+{
+    setting s;
+    set_up(&s);
+    tm_counter_add(s.counter, 5);
+    s.store_self.garbage = 77;
+    assert_ok(sync_now(&s));
+    assert_int_equal(s.report.retries, 1);
+    assert_int_equal(s.store_self.seq[1], s.store_self.seq[0]);
+    assert_int_equal(s.store_self.delta_sum, 5);
+    s.store_self.force = TM_ANSWER_RESYNC;
+    s.store_self.memory = (tm_memory)9;
+    assert_ok(sync_now(&s));
+    assert_int_equal(s.report.resyncs, 0);
+    tear_down(&s);
+}
+
+TEST(a_status_that_is_none_is_named)
+{
+    setting s;
+    set_up(&s);
+    s.store_self.fail_next = 10;
+    s.store_self.fail_status = 777;
+    assert_status(sync_now(&s), TM_EPROTO);
+    assert_int_equal(s.report.error.status, TM_EPROTO);
     tear_down(&s);
 }
 
@@ -552,13 +586,13 @@ TEST_MAIN("sync", T(ten_increments_and_three_syncs_give_ten), T(the_report_says_
           T(nothing_changed_costs_one_question_and_no_number), T(an_empty_registry_sends_nothing),
           T(a_series_at_zero_is_announced), T(an_unanswered_batch_is_repeated_with_the_same_number),
           T(a_short_failure_is_retried_within_the_call), T(a_failure_is_reported_with_the_text_of_the_store),
+          T(an_answer_that_is_none_is_a_failure_and_the_batch_stays), T(a_status_that_is_none_is_named),
           T(a_store_that_forgot_everything_gets_everything_again), T(a_store_that_remembers_less_gets_the_difference),
           T(a_store_whose_memory_expired_gets_what_is_new), T(a_lost_baseline_is_reported_and_never_counts_twice),
           T(a_memory_above_the_truth_is_reported_and_nothing_is_subtracted),
-          T(a_counter_that_wrapped_is_reported_and_the_others_are_sent),
-          T(a_refused_number_is_reported_and_sent_again), T(a_refusal_in_an_answer_that_never_came_does_not_count),
-          T(endless_resyncs_end_in_an_error), T(a_second_sync_at_the_same_time_is_refused),
-          T(what_is_recorded_during_a_sync_goes_with_the_next), T(a_clear_loses_nothing_that_was_not_synced),
-          T(a_partition_that_fails_does_not_hold_up_the_others),
+          T(a_counter_that_wrapped_is_reported_and_the_others_are_sent), T(a_refused_number_is_reported_and_sent_again),
+          T(a_refusal_in_an_answer_that_never_came_does_not_count), T(endless_resyncs_end_in_an_error),
+          T(a_second_sync_at_the_same_time_is_refused), T(what_is_recorded_during_a_sync_goes_with_the_next),
+          T(a_clear_loses_nothing_that_was_not_synced), T(a_partition_that_fails_does_not_hold_up_the_others),
           T(a_forked_child_is_an_instance_of_its_own_and_starts_at_zero),
           T(a_child_forked_in_the_middle_of_a_sync_can_sync), T(missing_arguments_are_named))

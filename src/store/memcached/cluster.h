@@ -21,8 +21,8 @@ void tm__memcached_cluster_free(tm__memcached_cluster *cluster);
 #define TM__MEMCACHED_LAYOUT_ID SIZE_MAX
 
 /* Fetches the items of partitions from all servers at once, and the layout's item, which every server has a copy of.
- * layout: the one whose partitions are wanted, or NULL. outcomes: one for each server; what goes wrong with one server does
- * not keep the others from answering. TM_ENOMEM. */
+ * layout: the one whose partitions are wanted, or NULL. outcomes: one for each server; what goes wrong with one server
+ * does not keep the others from answering. TM_ENOMEM. */
 int tm__memcached_fetch(tm__memcached_cluster *cluster, const char *ns, bool layout_too,
                         const tm__memcached_layout *layout, tm__memcached_taker take, void *ctx, int64_t deadline_ns,
                         tm_error *outcomes, tm_error *error);

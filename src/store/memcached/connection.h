@@ -1,5 +1,6 @@
 /* A connection: bytes out, lines and values in. The other side may send what it likes: memory grows only with what has
- * really come in, and no wait outlasts the limit. After an error the connection is to be closed. One thread at a time. */
+ * really come in, and no wait outlasts the limit. After an error the connection is to be closed. One thread at a
+ * time. */
 #ifndef TM__STORE_MEMCACHED_CONNECTION_H
 #define TM__STORE_MEMCACHED_CONNECTION_H
 
@@ -31,8 +32,8 @@ void tm__memcached_disconnect(tm__memcached_connection *connection);
 /* Closes it, and frees what belongs to it. */
 void tm__memcached_connection_free(tm__memcached_connection *connection);
 
-/* In a forked child: lets go of the parent's connection without a word on it. torn: a thread that stayed in the parent was
- * using it. */
+/* In a forked child: lets go of the parent's connection without a word on it. torn: a thread that stayed in the parent
+ * was using it. */
 void tm__memcached_connection_abandon(tm__memcached_connection *connection, bool torn);
 
 /* Sends what is in `out`. */

@@ -7,7 +7,8 @@
 enum { TM__MEMCACHED_GENERATION = 32, TM__MEMCACHED_PARTITIONS_MAX = 4096 };
 
 /* generation: its time in milliseconds and a random number, as hexadecimal digits: the newer is the greater text. It is
- * part of the keys of the partitions, so that a layout that was lost and made anew never finds the partitions of the old. */
+ * part of the keys of the partitions, so that a layout that was lost and made anew never finds the partitions of the
+ * old. */
 typedef struct tm__memcached_layout {
     size_t partition_count; /* 0: none is known */
     char generation[TM__MEMCACHED_GENERATION + 1];

@@ -24,8 +24,8 @@ typedef struct tm__memcached_prefetch {
 
 void tm__memcached_prefetch_clear(tm__memcached_prefetch *prefetch);
 
-/* Fetches the layout's item and, as far as they are not too much to keep, those of the layout's partitions, if it is known.
- * take: gets the layout's items. */
+/* Fetches the layout's item and, as far as they are not too much to keep, those of the layout's partitions, if it is
+ * known. take: gets the layout's items. */
 int tm__memcached_prefetch_fill(tm__memcached_prefetch *prefetch, tm__memcached_cluster *cluster, const char *ns,
                                 const tm__memcached_layout *layout, tm__memcached_taker take, void *ctx,
                                 int64_t deadline_ns, tm_error *outcomes, tm_error *error);

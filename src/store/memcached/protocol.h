@@ -1,5 +1,5 @@
-/* The commands of memcached's text protocol that the store needs: gets, add, cas. What fails on a connection closes it, and
- * the error names the server. */
+/* The commands of memcached's text protocol that the store needs: gets, add, cas. What fails on a connection closes it,
+ * and the error names the server. */
 #ifndef TM__STORE_MEMCACHED_PROTOCOL_H
 #define TM__STORE_MEMCACHED_PROTOCOL_H
 
@@ -40,8 +40,8 @@ int tm__memcached_ask(tm__memcached_server *server, const tm__memcached_keys *ke
 int tm__memcached_answer(tm__memcached_server *server, const tm__memcached_keys *keys, tm__memcached_taker take,
                          void *ctx, int64_t deadline_ns, tm_error *error);
 
-/* Stores a value in the place of `old`, or, if that is NULL, where no item is. *stored is false if something else has come
- * there meanwhile. ttl_s: 0 means for ever.
+/* Stores a value in the place of `old`, or, if that is NULL, where no item is. *stored is false if something else has
+ * come there meanwhile. ttl_s: 0 means for ever.
  * TM_ETOOBIG and TM_ENOSPC: the server has said so; the old value is still there. After other errors the value may be
  * stored, perhaps later. */
 int tm__memcached_store(tm__memcached_server *server, const char *key, const tm__memcached_item *old, const char *value,

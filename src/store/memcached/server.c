@@ -89,7 +89,7 @@ static void remember_trouble(tm__memcached_server *server, int64_t deadline_ns, 
 int tm__memcached_server_begin(tm__memcached_server *server, int64_t deadline_ns, tm_error *error)
 {
     if (server->troubles >= TROUBLES_MAX && deadline_ns <= server->troubles_deadline_ns)
-        return tm__fail(error, TM_EUNAVAILABLE, "memcached %s: has just failed to answer", server->name);
+        return tm__fail(error, TM_EUNAVAILABLE, "%s", server->trouble);
     tm__memcached_server_wait_from_now(server, deadline_ns);
     return TM_OK;
 }
@@ -111,9 +111,11 @@ int tm__memcached_server_failed(tm__memcached_server *server, int64_t deadline_n
 {
     bool broken = server->connection.fd >= 0 && status != TM_ETIMEOUT;
     tm__memcached_disconnect(&server->connection);
-    if (status != TM_ENOMEM)
-        remember_trouble(server, deadline_ns, broken ? TROUBLE_BROKEN : TROUBLE_SILENT);
     if (status == TM_ETIMEOUT && tm__monotonic_ns() < deadline_ns)
         status = TM_EUNAVAILABLE;
-    return tm__memcached_server_says(server, status, error);
+    tm__memcached_server_says(server, status, error);
+    memcpy(server->trouble, error->text, sizeof server->trouble);
+    if (status != TM_ENOMEM)
+        remember_trouble(server, deadline_ns, broken ? TROUBLE_BROKEN : TROUBLE_SILENT);
+    return status;
 }

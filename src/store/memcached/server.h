@@ -14,6 +14,7 @@ typedef struct tm__memcached_server {
     bool fresh;   /* the connection was made for the request that is under way */
     int troubles; /* the weight of what went wrong in calls with this deadline or an earlier one */
     int64_t troubles_deadline_ns;
+    char trouble[sizeof((tm_error *)NULL)->text]; /* the last of it */
 } tm__memcached_server;
 
 /* text: "name", "name:port", "[v6]" or "[v6]:port". TM_EURL, TM_ENOMEM; then it is to be freed all the same. */
@@ -21,8 +22,8 @@ int tm__memcached_server_init(tm__memcached_server *server, const char *text, si
 void tm__memcached_server_free(tm__memcached_server *server);
 
 /* Begins a request of a call with this deadline. TM_EUNAVAILABLE, at once, if enough went wrong in that call already: a
- * dead server costs a call one wait and not one for each partition. Where there are other servers a request may take half
- * of the time that is left, so that one server that hangs does not starve them. */
+ * dead server costs a call one wait and not one for each partition. Where there are other servers a request may take
+ * half of the time that is left, so that one server that hangs does not starve them. */
 int tm__memcached_server_begin(tm__memcached_server *server, int64_t deadline_ns, tm_error *error);
 
 /* The answer to a request may take as long again from now on: until now we have waited for other servers. */

@@ -62,11 +62,44 @@ local function retire_silent()
     end
 end
 
+-- What stands behind a family's name in the names of its samples.
+local SUFFIXES = {
+    counter = {'', '_total', '_created'},
+    gauge = {''},
+    histogram = {'', '_created', '_bucket', '_count', '_sum'},
+}
+
+-- Whether another family has a sample of this name.
+local function sample_is_taken(sample, by_name)
+    for kind, suffixes in pairs(SUFFIXES) do
+        for _, suffix in ipairs(suffixes) do
+            local other = string.sub(sample, 1, #sample - #suffix)
+            if other .. suffix == sample and other ~= by_name then
+                local known = call('HGET', families, other)
+                if known and string.match(known, '^%S+ (%a+)') == kind then
+                    return true
+                end
+            end
+        end
+    end
+    return false
+end
+
+-- A family that is new must not print what another prints: counter a and gauge a_total.
+local function family_is_free(name, description)
+    for _, suffix in ipairs(SUFFIXES[string.match(description, '^%S+ (%a+)')]) do
+        if sample_is_taken(name .. suffix, name) then
+            return false
+        end
+    end
+    return true
+end
+
 -- Whether the family is described as it was before; describes it if it is new.
 local function family_agrees(description, help)
     local name = string.match(description, '^%S+')
     local known, known_help = unpack(call('HMGET', families, name, 'help ' .. name))
-    if known and known ~= description then
+    if known and known ~= description or not known and not family_is_free(name, description) then
         return false
     end
     if not known then
