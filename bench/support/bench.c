@@ -7,122 +7,149 @@
 #include <string.h>
 #include <time.h>
 
-static int missed_marks;
+enum { BATCH = 1024 };
 
-size_t bench_cores(void)
+void bench_fail(const char *text)
 {
-    cpu_set_t set;
-    sched_getaffinity(0, sizeof set, &set);
-    return (size_t)CPU_COUNT(&set);
+    fprintf(stderr, "%s\n", text);
+    exit(1);
 }
 
+void bench_report(double figure)
+{
+    printf("%.6g\n", figure);
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------- */
+
+/* To the core of its number among those that the process may use. */
 static void pin(size_t thread)
 {
     cpu_set_t allowed;
     cpu_set_t one;
     sched_getaffinity(0, sizeof allowed, &allowed);
     CPU_ZERO(&one);
-    size_t seen = 0;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &allowed) && seen++ == thread % (size_t)CPU_COUNT(&allowed))
+    size_t wanted = thread % (size_t)CPU_COUNT(&allowed);
+    for (size_t cpu = 0, seen = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && seen++ == wanted)
             CPU_SET(cpu, &one);
     pthread_setaffinity_np(pthread_self(), sizeof one, &one);
 }
 
 typedef struct runner {
     pthread_t thread;
-    pthread_barrier_t *start;
-    const bench_contestant *contestant;
     size_t index;
-    double ns;
+    void (*body)(size_t thread);
 } runner;
 
-static double now_ns(void)
+static void *run_body(void *arg)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static void *run_thread(void *arg)
-{
-    runner *r = arg;
+    const runner *r = arg;
     pin(r->index);
-    r->contestant->work(r->index, r->contestant->count / 10);
-    pthread_barrier_wait(r->start);
-    double begin = now_ns();
-    r->contestant->work(r->index, r->contestant->count);
-    r->ns = (now_ns() - begin) / (double)r->contestant->count;
+    r->body(r->index);
     return NULL;
 }
 
-/* The mean over the threads of what an operation took. */
-static double run_once(const bench_contestant *contestant, size_t threads)
+void bench_on_threads(size_t threads, void (*body)(size_t thread))
 {
     runner runners[BENCH_THREADS_MAX];
-    pthread_barrier_t start;
-    pthread_barrier_init(&start, NULL, (unsigned)threads);
     for (size_t i = 0; i < threads; i++) {
-        runners[i] = (runner){.start = &start, .contestant = contestant, .index = i};
-        if (pthread_create(&runners[i].thread, NULL, run_thread, &runners[i]) != 0)
-            abort();
+        runners[i] = (runner){.index = i, .body = body};
+        if (pthread_create(&runners[i].thread, NULL, run_body, &runners[i]) != 0)
+            bench_fail("no thread");
     }
-    double sum = 0;
-    for (size_t i = 0; i < threads; i++) {
+    for (size_t i = 0; i < threads; i++)
         pthread_join(runners[i].thread, NULL);
-        sum += runners[i].ns;
-    }
+}
+
+/* ---- repeated work ------------------------------------------------------------------------------------------- */
+
+static double clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+double bench_now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static const bench_work *work;
+static double window_ns;
+static pthread_barrier_t start;
+static double figures[BENCH_THREADS_MAX];
+
+/* Goes on until the time is over, so that the threads are in each other's way for all of it. */
+static double repeat_for(double ns, size_t thread, size_t *done)
+{
+    clockid_t clock = work->cpu_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    size_t batch = work->batch ? work->batch : BATCH;
+    size_t before = *done;
+    double begin = clock_ns(clock);
+    double taken;
+    do {
+        work->repeat(thread, thread * (BENCH_INPUTS / BENCH_THREADS_MAX) + *done, batch);
+        *done += batch;
+        taken = clock_ns(clock) - begin;
+    } while (taken < ns);
+    return taken / (double)(*done - before);
+}
+
+static void warm_up_and_measure(size_t thread)
+{
+    size_t done = 0;
+    repeat_for(window_ns / 5, thread, &done);
+    pthread_barrier_wait(&start);
+    figures[thread] = repeat_for(window_ns, thread, &done);
+}
+
+static void measure_repeated(const bench_case *asked)
+{
+    window_ns = asked->window_ns;
+    pthread_barrier_init(&start, NULL, (unsigned)asked->threads);
+    bench_on_threads(asked->threads, warm_up_and_measure);
     pthread_barrier_destroy(&start);
-    return sum / (double)threads;
+    double sum = 0;
+    for (size_t i = 0; i < asked->threads; i++)
+        sum += figures[i];
+    bench_report(sum / (double)asked->threads);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+/* ---- the program --------------------------------------------------------------------------------------------- */
 
-double bench_median(const double *values, size_t n)
+static const bench_work *find_work(const bench_work *works, size_t n, const char *name)
 {
-    double sorted[64];
-    memcpy(sorted, values, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, compare_doubles);
-    return sorted[n / 2];
-}
-
-void bench_run(bench_contestant *contestants, size_t n, size_t threads)
-{
-    for (size_t repeat = 0; repeat < BENCH_REPEATS; repeat++)
-        for (size_t i = 0; i < n; i++)
-            contestants[i].ns[repeat] = run_once(&contestants[i], threads);
     for (size_t i = 0; i < n; i++)
-        contestants[i].median_ns = bench_median(contestants[i].ns, BENCH_REPEATS);
+        if (strcmp(works[i].name, name) == 0)
+            return &works[i];
+    bench_fail("no such work");
 }
 
-const double *bench_values(double below)
+int bench_main(const char *contestant, const bench_work *works, size_t n, int argc, char **argv)
 {
-    double *values = malloc(BENCH_VALUES * sizeof *values);
-    if (!values)
-        abort();
-    uint64_t random = 88172645463325252u;
-    for (size_t i = 0; i < BENCH_VALUES; i++) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        values[i] = below * (double)(random >> 11) / 9007199254740992.0;
+    if (argc == 1) {
+        for (size_t i = 0; i < n; i++)
+            printf("%s %s\n", works[i].contestant ? works[i].contestant : contestant, works[i].name);
+        return 0;
     }
-    return values;
-}
-
-void bench_mark(const char *what, double figure, const char *relation, double mark)
-{
-    int met = relation[0] == '<' ? figure <= mark : figure >= mark;
-    missed_marks += !met;
-    printf("  %-62s %10.2f  %s %-8.2f %s\n", what, figure, relation, mark, met ? "met" : "MISSED");
-}
-
-int bench_result(void)
-{
-    return missed_marks ? 1 : 0;
+    if (argc != 5)
+        bench_fail("usage: PROGRAM [WORK THREADS MS SERIES | WORK 0 COUNT SERIES]");
+    work = find_work(works, n, argv[1]);
+    size_t threads = strtoull(argv[2], NULL, 10);
+    size_t amount = strtoull(argv[3], NULL, 10);
+    size_t series = strtoull(argv[4], NULL, 10);
+    if (threads > BENCH_THREADS_MAX || amount == 0 || series == 0)
+        bench_fail("a number is out of range");
+    bench_case asked = {work->name, threads > 0 ? threads : 1, series, (double)amount * 1e6};
+    if (work->prepare)
+        work->prepare(&asked);
+    if (work->measure)
+        work->measure(&asked);
+    else if (threads == 0)
+        work->repeat(0, 0, amount);
+    else
+        measure_repeated(&asked);
+    return 0;
 }

@@ -69,7 +69,8 @@ typedef struct tm_read_options {
 #define TM_READ_OPTIONS_INIT { sizeof(tm_read_options), 0 }
 /* clang-format on */
 
-/* Reads the aggregate of all processes that synced, as a snapshot. Takes at most the store's sync_timeout_ms.
+/* Reads the aggregate of all processes that synced, as a snapshot. Takes at most the store's sync_timeout_ms. Of families
+ * of different programs that would print the same sample name (counter a, gauge a_total) only the first is in it.
  * options: NULL for defaults. error: NULL, or receives what went wrong.
  * Errors: TM_EINVAL, TM_ENOMEM, TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT and the like; *out is then NULL.
  * Threads: any. Ownership: the caller frees the snapshot with tm_snapshot_free. */

@@ -40,7 +40,7 @@ static bool buckets_ok(const tm_family *family)
     if (family->bucket_count > 0 && !family->buckets)
         return false;
     size_t count = finite_bounds(family);
-    if (count > TM_BUCKETS_MAX)
+    if (count > TM_BUCKETS_MAX || (count == 0 && family->bucket_count > 0))
         return false;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(family->buckets[i]) || (i > 0 && !(family->buckets[i - 1] < family->buckets[i])))

@@ -2,8 +2,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "snapshot/clashes.h"
 #include "store/store.h"
 
 static int64_t deadline_of(const tm_store *store)
@@ -11,9 +13,10 @@ static int64_t deadline_of(const tm_store *store)
     return tm__monotonic_ns() + store->sync_timeout_ms * 1000000;
 }
 
-/* A store's functions are always given an error to fill; the caller may not want it. */
-static int finish(int returned, const tm_error *error, tm_error *out)
+/* The end of every function here. A store's functions are always given an error to fill; the caller may not want it. */
+static int finish(int returned, int cancel, const tm_error *error, tm_error *out)
 {
+    tm__cancel_allow(cancel);
     int status = tm__store_status(returned);
     if (out)
         *out = (tm_error){0};
@@ -30,19 +33,22 @@ int tm_store_read(tm_store *store, const tm_read_options *options, tm_snapshot *
 {
     static const tm_read_options defaults = TM_READ_OPTIONS_INIT;
     tm_error said = {0};
+    int cancel = tm__cancel_put_off();
     if (out)
         *out = NULL;
     if (!store || !out || (options && options->size != 0 && options->size < sizeof *options))
-        return finish(TM_EINVAL, &said, error);
+        return finish(TM_EINVAL, cancel, &said, error);
     tm_snapshot *snapshot;
     int status = tm_snapshot_new(tm__wall_ms(), &snapshot);
     if (status == TM_OK)
         status = store->ops.read(store->self, options ? options : &defaults, deadline_of(store), snapshot, &said);
     if (status == TM_OK)
+        status = tm__snapshot_drop_clashes(snapshot);
+    if (status == TM_OK)
         *out = snapshot;
     else
         tm_snapshot_free(snapshot);
-    return finish(status, &said, error);
+    return finish(status, cancel, &said, error);
 }
 
 /* ---- locks --------------------------------------------------------------------------------------------------- */
@@ -63,35 +69,39 @@ static int check(const tm_store *store, tm_capabilities needed, const char *name
 int tm_store_lock(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error)
 {
     tm_error said = {0};
+    int cancel = tm__cancel_put_off();
     int status = check(store, TM_CAP_LOCKING, name, token, ttl_ms);
     if (status == TM_OK)
         status = store->ops.lock(store->self, name, token, ttl_ms, deadline_of(store), &said);
-    return finish(status, &said, error);
+    return finish(status, cancel, &said, error);
 }
 
 int tm_store_unlock(tm_store *store, const char *name, const char *token, tm_error *error)
 {
     tm_error said = {0};
+    int cancel = tm__cancel_put_off();
     int status = check(store, TM_CAP_LOCKING, name, token, 1);
     if (status == TM_OK)
         status = store->ops.unlock(store->self, name, token, deadline_of(store), &said);
-    return finish(status, &said, error);
+    return finish(status, cancel, &said, error);
 }
 
 int tm_store_lock_extend(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error)
 {
     tm_error said = {0};
+    int cancel = tm__cancel_put_off();
     int status = check(store, TM_CAP_LOCKING, name, token, ttl_ms);
     if (status == TM_OK)
         status = store->ops.extend(store->self, name, token, ttl_ms, deadline_of(store), &said);
-    return finish(status, &said, error);
+    return finish(status, cancel, &said, error);
 }
 
 int tm_store_lock_ttl(tm_store *store, const char *name, int64_t *ttl_ms, tm_error *error)
 {
     tm_error said = {0};
+    int cancel = tm__cancel_put_off();
     int status = ttl_ms ? check(store, TM_CAP_TTL_INSPECTION, name, "-", 1) : TM_EINVAL;
     if (status == TM_OK)
         status = store->ops.ttl(store->self, name, deadline_of(store), ttl_ms, &said);
-    return finish(status, &said, error);
+    return finish(status, cancel, &said, error);
 }

@@ -68,11 +68,11 @@ static int lock(file_store *file, int64_t deadline_ns, tm_error *error)
     }
 }
 
+/* The descriptor is taken back before it is closed: a child forked now must not close what then has its number. */
 static void unlock(file_store *file)
 {
     atomic_store_explicit(&file->unlocked_ns, tm__monotonic_ns(), memory_order_relaxed);
-    tm__file_unlock(atomic_load_explicit(&file->lock_descriptor, memory_order_relaxed));
-    atomic_store_explicit(&file->lock_descriptor, NOBODY, memory_order_release);
+    tm__file_unlock(atomic_exchange_explicit(&file->lock_descriptor, NOBODY, memory_order_release));
 }
 
 /* Damage is left as it is, for people to look at. Moved away it harms nobody: what runs brings its counts again. */

@@ -31,8 +31,8 @@ TM__SHARED void tm__ledger_free(tm__ledger *ledger);
  * answered with TM_ANSWER_RESYNC, so that the caller learns what was taken.
  * An instance that the ledger does not know, but may have retired, is told TM_MEMORY_EXPIRED, another
  * TM_MEMORY_NOTHING. reply->time_ms is the time to bring back as known_time_ms: it tells the one from the other. */
-int tm__ledger_apply(tm__ledger *ledger, const tm_batch *batch, const tm__ledger_rules *rules,
-                                int64_t now_ms, tm_reply *reply, tm_error *error);
+int tm__ledger_apply(tm__ledger *ledger, const tm_batch *batch, const tm__ledger_rules *rules, int64_t now_ms,
+                     tm_reply *reply, tm_error *error);
 
 /* The encoding: versioned, length-checked, checksummed; the same ledger always gives the same bytes. TM_ENOMEM. */
 int tm__ledger_encode(const tm__ledger *ledger, tm__buffer *out);

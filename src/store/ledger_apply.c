@@ -52,8 +52,8 @@ static int find_or_add_held(tm__ledger_instance *instance, tm__ledger_series *se
     return instance->values_expired ? TM_OK : tm__held_get(&instance->values, series, out);
 }
 
-/* A known series of a family. Batches have their series in the same order each time, so the one that stands behind the one
- * before is mostly the one. */
+/* A known series of a family. Batches have their series in the same order each time, so the one that stands behind the
+ * one before is mostly the one. */
 static tm__ledger_series *find_series(const application *a, tm__ledger_family *family, const tm_change *change,
                                       const target *previous)
 {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "store/store.h"
 #include "store/url.h"
@@ -178,8 +179,10 @@ int tm_store_open(const char *url, const tm_store_options *options, tm_store **o
     int status = complete_options(options, &complete, error);
     if (status == TM_OK)
         status = scheme_of(url, &found, error);
+    int cancel = tm__cancel_put_off();
     if (status == TM_OK)
         status = found->open(url, &complete, out, error);
+    tm__cancel_allow(cancel);
     if (status != TM_OK && error->status != status)
         tm__fail(error, status, "store: %s", tm_status_text(status));
     return status;

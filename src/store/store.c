@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 
 enum { FEWEST_CHANGES = 300 };
@@ -95,9 +96,11 @@ void tm_store_close(tm_store *store)
 {
     if (!store)
         return;
+    int cancel = tm__cancel_put_off();
     store->ops.close(store->self);
     free(store->identity);
     free(store);
+    tm__cancel_allow(cancel);
 }
 
 tm_strategy tm_store_strategy(const tm_store *store)

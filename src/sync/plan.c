@@ -146,8 +146,8 @@ static bool fit_changes(tm__outgoing *out, size_t *capacity, size_t more)
     return true;
 }
 
-int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end, size_t max_changes,
-                        tm__outgoing *out, size_t *fallen)
+int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end,
+                        size_t max_changes, tm__outgoing *out, size_t *fallen)
 {
     size_t capacity = 0;
     for (; *cursor < end; (*cursor)++) {

@@ -18,6 +18,7 @@ typedef struct tm__outgoing {
     uint64_t prev;
     uint64_t seq;
     bool numbered; /* has a seq of its own: must be sent as it is until it is answered */
+    bool in_doubt; /* an attempt failed: the store may have it already */
 } tm__outgoing;
 
 #define TM__REFUSED UINT32_MAX

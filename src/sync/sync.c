@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/family.h"
@@ -150,13 +151,28 @@ static void assume_all_counted(job *j, size_t p)
     }
 }
 
+/* The same of one batch, which the store may have counted before it forgot us. */
+static void assume_batch_counted(job *j, const tm__outgoing *outgoing)
+{
+    for (size_t i = 0; i < outgoing->count; i++) {
+        if (outgoing->changes[i].family->type == TM_TYPE_GAUGE)
+            continue;
+        j->session->baseline[outgoing->sent[i].part] = outgoing->changes[i].value;
+        j->session->known[outgoing->sent[i].series] = true;
+    }
+}
+
 static void keep_own_baseline(job *j, size_t p, const tm_reply *reply)
 {
     tm__partition *partition = &j->session->partitions[p];
+    bool may_have_landed = partition->outgoing.in_doubt && reply->last_seq == 0;
     forget(j, p, false);
     if (!partition->has_baseline)
         assume_all_counted(j, p);
-    if (!partition->has_baseline || (reply->last_seq != 0 && reply->last_seq != partition->acked_seq))
+    else if (may_have_landed)
+        assume_batch_counted(j, &partition->outgoing);
+    if (!partition->has_baseline || may_have_landed ||
+        (reply->last_seq != 0 && reply->last_seq != partition->acked_seq))
         note_failure(j, TM_ELOST, NULL);
 }
 
@@ -225,8 +241,10 @@ static int send_once(job *j, size_t p, tm_answer *out, tm_error *error)
         resync(j, p, &reply, &said);
     else if (status == TM_OK)
         acknowledge(j, partition, &reply, &said);
-    else
+    else {
         take_back_refusals(outgoing);
+        outgoing->in_doubt = true;
+    }
     *out = reply.answer;
     tm__buffer_free(&said.memories);
     return status;
@@ -375,6 +393,7 @@ int tm_sync_to_cache(tm_registry *registry, tm_store *store, tm_sync_report *rep
     if (report && report->size != 0 && report->size < sizeof *report)
         return TM_EINVAL;
     job j = {.registry = registry, .store = store, .report = TM_SYNC_REPORT_INIT};
+    int cancel = tm__cancel_put_off();
     if (!registry || !store)
         note_failure(&j, TM_EINVAL, NULL);
     else if (!take_turn(registry))
@@ -383,6 +402,7 @@ int tm_sync_to_cache(tm_registry *registry, tm_store *store, tm_sync_report *rep
         run(&j);
         atomic_store(&registry->sync_holder, 0);
     }
+    tm__cancel_allow(cancel);
     if (report)
         *report = j.report;
     return j.report.error.status;

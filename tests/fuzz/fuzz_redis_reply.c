@@ -42,7 +42,8 @@ static void hear_refusal(void *ctx, size_t index, int status)
 
 static void read_answer(contents *c, const redisReply *reply)
 {
-    tm__redis redis = {.target = {.shown = (char[]){"redis://***@h"}, .user = (char[]){"u"}, .password = (char[]){"p"}}};
+    tm__redis redis = {
+        .target = {.shown = (char[]){"redis://***@h"}, .user = (char[]){"u"}, .password = (char[]){"p"}}};
     tm_reply out = {.ctx = c, .remembered = hear_memory, .refused = hear_refusal};
     tm_error error = {0};
     tm__redis_connection connection;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What recording costs, counted in instructions, which are the same every time: held against tests/golden/instructions.txt.
+"""What recording costs in instructions, which are the same every time, held against tests/golden/instructions.txt.
 
 A release build is counted, whatever build runs the tests. TM_GOLDEN_UPDATE=1 writes the counts into the table."""
 import os
@@ -27,8 +27,8 @@ def build_release():
 
 
 def instructions(program, work, operations):
-    output = run("valgrind", "--tool=callgrind", f"--callgrind-out-file={directory() / work}", program, work, 0, operations,
-                 SERIES)
+    output = run("valgrind", "--tool=callgrind", f"--callgrind-out-file={directory() / work}",
+                 program, work, 0, operations, SERIES)
     return int(re.search(r"Collected\s*:\s*(\d+)", output)[1])
 
 

@@ -261,7 +261,7 @@ static void give_large_nonsense(int client, void *ctx)
         for (char *key = strsep(&rest, " "); key; key = strsep(&rest, " ")) {
             char head[300];
             snprintf(head, sizeof head, "VALUE %.200s 0 %zu 1\r\n", key, sizeof value - 2);
-            if (strcmp(key, "gets") == 0)
+            if (strcmp(key, "gets") == 0 || strcmp(key, "gats") == 0 || !strchr(key, ':'))
                 continue;
             bool is_layout = strstr(key, "layout");
             const char *text = "VALUE test:layout 0 58 1\r\ntaskermetrics layout 1 64 " GENERATION "\r\n";

@@ -389,6 +389,27 @@ TEST(a_server_that_evicts_is_never_above_the_truth)
     memcached_stop(server);
 }
 
+/* For three times as long as items live, somebody else syncs who has nothing in that partition. */
+TEST(counts_of_one_who_is_gone_stay_while_anybody_syncs)
+{
+    tm_store_options options = TM_STORE_OPTIONS_INIT;
+    options.retention_ms = 1000;
+    memcached_case c = memcached_case_begin(&options, NULL);
+    count(&c, 3);
+    sync_now(&c);
+    tm_registry *other = new_registry();
+    tm_store *store = open_store(c.url, &options);
+    counter_of(other, "another", TM_NO_LABELS);
+    for (int i = 0; i < 30; i++) {
+        assert_ok(tm_sync_to_cache(other, store, NULL));
+        pause_ms(100);
+    }
+    assert_int_equal(stored(&c), 3);
+    tm_registry_free(other);
+    tm_store_close(store);
+    memcached_case_end(&c);
+}
+
 TEST(what_ran_out_of_time_is_sent_again)
 {
     tm_store_options options = TM_STORE_OPTIONS_INIT;
@@ -779,7 +800,8 @@ TEST_MAIN("memcached_sync", T(a_lost_reply_is_counted_once), T(a_lost_request_is
           T(a_connection_that_breaks_at_the_first_word_is_replaced_without_a_word),
           T(a_flush_heals_in_one_sync_but_for_those_who_are_gone), T(a_restarted_server_heals_in_one_sync),
           T(a_token_from_before_a_restart_is_never_used), T(a_server_that_evicts_is_never_above_the_truth),
-          T(what_ran_out_of_time_is_sent_again), T(the_order_of_the_servers_does_not_matter),
+          T(counts_of_one_who_is_gone_stay_while_anybody_syncs), T(what_ran_out_of_time_is_sent_again),
+          T(the_order_of_the_servers_does_not_matter),
           T(a_server_that_hangs_keeps_only_its_own_partitions_from_being_synced),
           T(a_server_that_is_dead_is_noticed_once_and_heals_when_it_is_back),
           T(opening_warns_of_servers_that_are_dead_and_fails_if_all_are), T(of_two_layouts_the_newer_one_wins),

@@ -122,10 +122,25 @@ TEST(the_database_of_the_url_is_selected)
 TEST(urls_that_make_no_sense_are_refused)
 {
     const char *const bad[] = {
-        "redis:",          "redis://",          "redis://:6379",        "redis://a,b",        "redis://a:0",
-        "redis://a:70000", "redis://a:port",    "redis://a/db",         "redis://a/-1",       "redis://a/1/2",
-        "redis://[::1",    "redis://[::1]x",    "redis+unix:",          "redis+unix://h/sock", "redis+unix:relative",
-        "redis://a:",      "redis://a?ns={x}", "redis://user:secret@a:x/", "redis://a/0?db=1",
+        "redis:",
+        "redis://",
+        "redis://:6379",
+        "redis://a,b",
+        "redis://a:0",
+        "redis://a:70000",
+        "redis://a:port",
+        "redis://a/db",
+        "redis://a/-1",
+        "redis://a/1/2",
+        "redis://[::1",
+        "redis://[::1]x",
+        "redis+unix:",
+        "redis+unix://h/sock",
+        "redis+unix:relative",
+        "redis://a:",
+        "redis://a?ns={x}",
+        "redis://user:secret@a:x/",
+        "redis://a/0?db=1",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         tm_error error;
@@ -155,6 +170,31 @@ TEST(a_server_that_is_not_there_is_an_error_or_tried_at_each_sync)
     assert_int_equal(symlink(server->path, link), 0);
     sync_store(registry, store);
     assert_int_equal(stored_count(store, "tasks", "", 0), 2);
+    tm_registry_free(registry);
+    end(store);
+}
+
+TEST(a_node_of_a_cluster_takes_the_namespace_whose_keys_it_holds)
+{
+    server = redis_server_start(REDIS_OPTIONS("--cluster-enabled", "yes"));
+    url = redis_server_url(server);
+    redis_tell(server, "CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    for (int i = 0; i < 1000; i++) {
+        char *info = redis_ask(server, "CLUSTER", "INFO");
+        bool ready = strstr(info, "cluster_state:ok") != NULL;
+        free(info);
+        if (ready)
+            break;
+        usleep(10000);
+    }
+    tm_store *store = open_store(url, NULL);
+    tm_registry *registry = new_registry();
+    assert_ok(tm_count(registry, "tasks", 2, TM_NO_LABELS));
+    assert_ok(tm_set(registry, "level", 2, TM_NO_LABELS));
+    sync_store(registry, store);
+    tm_snapshot *snapshot = read_instances(store);
+    assert_int_equal(values_in(snapshot, "tasks", "")[0].u, 2);
+    tm_snapshot_free(snapshot);
     tm_registry_free(registry);
     end(store);
 }
@@ -282,6 +322,7 @@ TEST(a_histogram_with_no_finite_bound_is_kept)
 TEST_MAIN("redis", CONTRACT_CASES(CONTRACT_ENTRY) T(the_strategy_and_the_capabilities_are_told),
           T(tcp_and_unix_urls_reach_the_same_totals), T(a_host_name_is_looked_up), T(namespaces_are_kept_apart),
           T(the_database_of_the_url_is_selected), T(urls_that_make_no_sense_are_refused),
-          T(a_server_that_is_not_there_is_an_error_or_tried_at_each_sync), T(a_policy_that_may_evict_is_warned_of_once),
+          T(a_server_that_is_not_there_is_an_error_or_tried_at_each_sync),
+          T(a_node_of_a_cluster_takes_the_namespace_whose_keys_it_holds), T(a_policy_that_may_evict_is_warned_of_once),
           T(a_person_can_read_the_totals), T(every_key_is_under_one_hash_tag_and_what_an_instance_owns_runs_out),
           T(a_sync_with_nothing_new_is_one_command), T(a_histogram_with_no_finite_bound_is_kept))

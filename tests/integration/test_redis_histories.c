@@ -2,8 +2,8 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "redis_case.h"
 #include "processes.h"
+#include "redis_case.h"
 
 enum { INSTANCES = 4, FIELDS = 6, STEPS = 400, HISTORIES = 20 };
 

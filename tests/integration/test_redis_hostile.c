@@ -141,9 +141,15 @@ static void attack(const char *answer, size_t len, const char *flood)
 TEST(huge_headers_reserve_nothing)
 {
     const char *const headers[] = {
-        "$16000000000\r\n", "$9223372036854775807\r\n",    "$536870912\r\n", "*2147483647\r\n",
-        "*1000000000\r\n",  "*9223372036854775807\r\n",    "*20000000\r\n",
-        "*2\r\n$1\r\n0\r\n*1000000000\r\n", "*3\r\n*2000000\r\n*2000000\r\n*2000000\r\n",
+        "$16000000000\r\n",
+        "$9223372036854775807\r\n",
+        "$536870912\r\n",
+        "*2147483647\r\n",
+        "*1000000000\r\n",
+        "*9223372036854775807\r\n",
+        "*20000000\r\n",
+        "*2\r\n$1\r\n0\r\n*1000000000\r\n",
+        "*3\r\n*2000000\r\n*2000000\r\n*2000000\r\n",
     };
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
         attack(headers[i], 0, NULL);
@@ -203,12 +209,22 @@ TEST(garbage_is_no_reply)
 TEST(replies_of_the_wrong_kind_are_refused)
 {
     const char *const replies[] = {
-        "+OK\r\n", "*0\r\n", "*1\r\n+OK\r\n", "*3\r\n$7\r\napplied\r\n$0\r\n\r\n$1\r\nx\r\n",
-        "*3\r\n$7\r\napplied\r\n$2\r\nab\r\n$1\r\n1\r\n", "*3\r\n$-1\r\n$-1\r\n$-1\r\n",
+        "+OK\r\n",
+        "*0\r\n",
+        "*1\r\n+OK\r\n",
+        "*3\r\n$7\r\napplied\r\n$0\r\n\r\n$1\r\nx\r\n",
+        "*3\r\n$7\r\napplied\r\n$2\r\nab\r\n$1\r\n1\r\n",
+        "*3\r\n$-1\r\n$-1\r\n$-1\r\n",
         "*5\r\n$7\r\napplied\r\n$0\r\n\r\n$1\r\n1\r\n$3\r\n999\r\n$3\r\nERR\r\n",
-        "*4\r\n$7\r\napplied\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n0\r\n", "*4\r\n$9\r\nduplicate\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n0\r\n",
-        "*5\r\n$6\r\nresync\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n0\r\n$3\r\nxxx\r\n", "*3\r\n$5\r\nother\r\n$0\r\n\r\n$1\r\n1\r\n",
-        "-NOSCRIPT for ever\r\n", "-ERR secret user:secret\r\n", "-\r\n", "$-1\r\n", "*-1\r\n",
+        "*4\r\n$7\r\napplied\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n0\r\n",
+        "*4\r\n$9\r\nduplicate\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n0\r\n",
+        "*5\r\n$6\r\nresync\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n0\r\n$3\r\nxxx\r\n",
+        "*3\r\n$5\r\nother\r\n$0\r\n\r\n$1\r\n1\r\n",
+        "-NOSCRIPT for ever\r\n",
+        "-ERR secret user:secret\r\n",
+        "-\r\n",
+        "$-1\r\n",
+        "*-1\r\n",
     };
     for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
         attack_use(replies[i], 0, NULL, false);
@@ -218,9 +234,13 @@ TEST(replies_of_the_wrong_kind_are_refused)
 
 TEST(values_that_change_while_they_are_read_are_not_believed)
 {
-    const char *const answers[] = {"+OK\r\n", POLITE,
+    const char *const answers[] = {"+OK\r\n",
+                                   POLITE,
                                    "*5\r\n$6\r\nresync\r\n$0\r\n\r\n$1\r\n1\r\n$1\r\n5\r\n$6\r\nvalues\r\n",
-                                   "*2\r\n$1\r\n0\r\n*0\r\n", "*2\r\n$1\r\n0\r\n*0\r\n", "$1\r\n6\r\n", NULL};
+                                   "*2\r\n$1\r\n0\r\n*0\r\n",
+                                   "*2\r\n$1\r\n0\r\n*0\r\n",
+                                   "$1\r\n6\r\n",
+                                   NULL};
     hostile_server *hostile = hostile_start(answers, 0, NULL);
     char *url = url_of(hostile);
     tm_store *store = open_store(url, NULL);
@@ -359,7 +379,6 @@ TEST(waiting_for_other_threads_ends_at_the_deadline)
 TEST_MAIN("redis_hostile", T(huge_headers_reserve_nothing), T(negative_lengths_are_no_lengths),
           T(an_endless_line_is_given_up), T(an_endless_string_is_given_up), T(endless_elements_are_given_up),
           T(deep_nesting_is_given_up), T(garbage_is_no_reply), T(replies_of_the_wrong_kind_are_refused),
-          T(values_that_change_while_they_are_read_are_not_believed), T(an_endless_scan_ends_at_the_deadline), T(a_stopped_server_costs_one_deadline),
-          T(a_stopped_server_with_a_full_queue_costs_one_deadline),
-          T(a_dripping_or_silent_or_late_server_costs_one_deadline),
-          T(waiting_for_other_threads_ends_at_the_deadline))
+          T(values_that_change_while_they_are_read_are_not_believed), T(an_endless_scan_ends_at_the_deadline),
+          T(a_stopped_server_costs_one_deadline), T(a_stopped_server_with_a_full_queue_costs_one_deadline),
+          T(a_dripping_or_silent_or_late_server_costs_one_deadline), T(waiting_for_other_threads_ends_at_the_deadline))

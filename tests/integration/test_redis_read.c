@@ -1,8 +1,8 @@
 /* Reading the aggregate from Redis: gauges and who speaks, instances, consistency, large stores. And locks. */
 #include <math.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <time.h>
 
 #include "redis_case.h"

@@ -111,7 +111,7 @@ uint64_t total_of(const tm__ledger *ledger, const char *family, const char *labe
     const tm_number *values = values_in(snapshot, family, labels);
     if (!values)
         fail_msg("%s{%s} is not there", family, labels);
-    uint64_t total = values[0].u;
+    uint64_t total = values ? values[0].u : 0;
     tm_snapshot_free(snapshot);
     return total;
 }

@@ -1,5 +1,5 @@
-/* A proxy between a client and a server that loses, delays and cuts what passes. It knows no protocol: a request is what a
- * client sends until the server begins to answer. Every function fails the test if it cannot do its work. */
+/* A proxy between a client and a server that loses, delays and cuts what passes. It knows no protocol: a request is
+ * what a client sends until the server begins to answer. Every function fails the test if it cannot do its work. */
 #ifndef TM_TESTS_PROXY_H
 #define TM_TESTS_PROXY_H
 
@@ -18,8 +18,8 @@ typedef enum proxy_fault {
 
 typedef struct proxy proxy;
 
-/* server: the path of a unix socket, or the port of a server on 127.0.0.1. The proxy listens at the same kind of address;
- * it ends with the process or proxy_stop. */
+/* server: the path of a unix socket, or the port of a server on 127.0.0.1. The proxy listens at the same kind of
+ * address; it ends with the process or proxy_stop. */
 proxy *proxy_start(const char *server);
 void proxy_stop(proxy *p);
 

@@ -31,3 +31,27 @@ void redis_case_end(redis_case *c)
     redis_server_stop(c->server);
     free(c->url);
 }
+
+void redis_case_count(redis_case *c, uint64_t n)
+{
+    assert_ok(tm_count(c->registry, "tasks", n, TM_LABELS("a", "b")));
+}
+
+tm_sync_report redis_case_sync(redis_case *c)
+{
+    return sync_store(c->registry, c->store);
+}
+
+uint64_t redis_case_total(redis_case *c)
+{
+    return stored_count(c->store, "tasks", "a=\"b\"", 0);
+}
+
+char *redis_case_own_key(redis_case *c, const char *kind)
+{
+    char *name = redis_ask(c->server, "ZRANGE", "{test}:instances", "0", "0");
+    char *key;
+    assert_true(asprintf(&key, "{test}:%s:%s", kind, name) > 0);
+    free(name);
+    return key;
+}

@@ -142,9 +142,10 @@ static void run_server(redis_server *server, const char *directory)
 {
     char port[16];
     snprintf(port, sizeof port, "%u", server->port);
-    const char *words[64] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--unixsocket", server->path, "--dir", directory,
-                             "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--logfile",
-                             "redis.log"};
+    const char *words[64] = {
+        "redis-server", "--port",    port,       "--bind", "127.0.0.1",    "--unixsocket", server->path,
+        "--dir",        directory,   "--save",   "",       "--appendonly", "no",           "--enable-debug-command",
+        "yes",          "--logfile", "redis.log"};
     size_t count = 0;
     while (words[count])
         count++;

@@ -1,5 +1,5 @@
-/* A redis-server of the test's own, in a directory of its own, on a unix socket and a free port. It ends with the process.
- * Every function fails the test if it cannot do its work; so does a missing redis-server. */
+/* A redis-server of the test's own, in a directory of its own, on a unix socket and a free port. It ends with the
+ * process. Every function fails the test if it cannot do its work; so does a missing redis-server. */
 #ifndef TM_TESTS_REDIS_SERVER_H
 #define TM_TESTS_REDIS_SERVER_H
 

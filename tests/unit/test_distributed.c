@@ -171,6 +171,60 @@ TEST(an_aggregate_can_be_read_as_a_snapshot)
     tear_down(&s);
 }
 
+/* A store of somebody's own, which keeps nothing apart. */
+static int read_clashes(void *self, const tm_read_options *options, int64_t deadline_ns, tm_snapshot *into,
+                        tm_error *error)
+{
+    (void)self, (void)options, (void)deadline_ns, (void)error;
+    static const struct {
+        const char *name;
+        tm_type type;
+    } families[] = {{"a", TM_TYPE_COUNTER},       {"a_total", TM_TYPE_GAUGE}, {"b", TM_TYPE_GAUGE},
+                    {"b_count", TM_TYPE_COUNTER}, {"b", TM_TYPE_GAUGE},       {"h", TM_TYPE_HISTOGRAM},
+                    {"h.sum", TM_TYPE_GAUGE},     {"last", TM_TYPE_GAUGE}};
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        tm_family family = TM_FAMILY_INIT;
+        family.name = families[i].name;
+        family.type = families[i].type;
+        size_t index;
+        assert_ok(tm_snapshot_add_family(into, &family, &index));
+        const tm_number values[TM_BUCKETS_MAX + 2] = {{.u = 0}};
+        assert_ok(tm_snapshot_add_series(into, index, "", 0, values));
+    }
+    return TM_OK;
+}
+
+static int apply_nothing(void *self, const tm_batch *batch, int64_t deadline_ns, tm_reply *reply, tm_error *error)
+{
+    (void)self, (void)batch, (void)deadline_ns, (void)reply, (void)error;
+    return TM_EUNSUPPORTED;
+}
+
+static void close_nothing(void *self)
+{
+    (void)self;
+}
+
+TEST(no_two_families_of_an_aggregate_print_the_same_name)
+{
+    const tm_store_ops ops = {.size = sizeof ops,
+                              .kind = "careless",
+                              .strategy = TM_STRATEGY_LOCAL_ONLY,
+                              .apply = apply_nothing,
+                              .read = read_clashes,
+                              .close = close_nothing};
+    tm_store *store;
+    tm_snapshot *snapshot;
+    assert_ok(tm_store_new(&ops, NULL, &store));
+    assert_ok(tm_store_read(store, NULL, &snapshot, NULL));
+    static const char *const left[] = {"a", "b", "b_count", "h", "last"};
+    assert_int_equal(tm_snapshot_family_count(snapshot), sizeof left / sizeof left[0]);
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++)
+        assert_string_equal(tm_snapshot_family(snapshot, i)->name, left[i]);
+    tm_snapshot_free(snapshot);
+    tm_store_close(store);
+}
+
 TEST(a_store_without_locks_says_so)
 {
     setting s;
@@ -191,4 +245,5 @@ TEST(a_store_without_locks_says_so)
 
 TEST_MAIN("distributed", T(counters_of_two_instances_are_summed), T(histograms_of_two_instances_are_summed),
           T(gauges_are_aggregated_as_described), T(a_series_at_zero_is_there), T(an_instance_can_be_told_apart),
-          T(an_aggregate_can_be_read_as_a_snapshot), T(a_store_without_locks_says_so))
+          T(an_aggregate_can_be_read_as_a_snapshot), T(no_two_families_of_an_aggregate_print_the_same_name),
+          T(a_store_without_locks_says_so))

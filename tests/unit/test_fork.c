@@ -4,7 +4,9 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "registries.h"
@@ -266,7 +268,7 @@ TEST(a_child_of_many_threads_begins_without_their_shards)
 }
 
 typedef struct heir {
-    const series *s;
+    series s; /* a copy: the stack of a thread that has ended is nobody's */
     pthread_t forked;
 } heir;
 
@@ -274,15 +276,15 @@ static void *record_as_heir(void *ctx)
 {
     const heir *h = ctx;
     pthread_join(h->forked, NULL);
-    record(h->s);
-    _exit(shows(h->s, 3, 5, 7, 1) ? 0 : 1);
+    record(&h->s);
+    _exit(shows(&h->s, 3, 5, 7, 1) ? 0 : 1);
 }
 
 /* The thread that forked ends in the child without having recorded there. */
 static const char *leave_it_to_an_heir(void *ctx)
 {
     static heir h;
-    h = (heir){ctx, pthread_self()};
+    h = (heir){*(const series *)ctx, pthread_self()};
     pthread_t thread;
     if (pthread_create(&thread, NULL, record_as_heir, &h) != 0)
         return "there is no thread";
@@ -297,6 +299,43 @@ TEST(a_child_whose_first_thread_ends_does_not_go_on_with_a_shard_of_the_parent)
     run_child(leave_it_to_an_heir, &s);
     assert_true(shows(&s, 3, 5, 7, 1));
     tm_registry_free(s.registry);
+}
+
+/* ---- locks --------------------------------------------------------------------------------------------------- */
+
+typedef struct waiting_fork {
+    tm_registry *registry;
+    const char *complaint;
+    atomic_bool done;
+} waiting_fork;
+
+static const char *registers(void *registry)
+{
+    return tm_count(registry, "new", 1, TM_NO_LABELS) == TM_OK ? NULL : "the child cannot register";
+}
+
+static void *fork_and_wait(void *ctx)
+{
+    waiting_fork *w = ctx;
+    w->complaint = complaint_of_child(registers, w->registry);
+    atomic_store(&w->done, true);
+    return NULL;
+}
+
+/* A fork that does not wait is most likely done long before the end of the pause. */
+TEST(a_fork_waits_while_another_thread_is_making_a_series)
+{
+    waiting_fork w = {.registry = new_registry()};
+    pthread_mutex_lock(&w.registry->create_lock);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, fork_and_wait, &w), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    assert_false(atomic_load(&w.done));
+    pthread_mutex_unlock(&w.registry->create_lock);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_null(w.complaint);
+    assert_int_equal(stats_of(w.registry).series, 0);
+    tm_registry_free(w.registry);
 }
 
 /* ---- nodes --------------------------------------------------------------------------------------------------- */
@@ -353,4 +392,5 @@ TEST_MAIN("fork", T(a_child_begins_at_zero_and_the_parent_goes_on), T(a_child_ca
           T(the_drops_of_the_parent_are_not_the_child_s),
           T(a_child_of_many_threads_begins_without_their_shards),
           T(a_child_whose_first_thread_ends_does_not_go_on_with_a_shard_of_the_parent),
+          T(a_fork_waits_while_another_thread_is_making_a_series),
           T(nodes_are_called_newest_first_before_and_oldest_first_after))

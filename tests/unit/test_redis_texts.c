@@ -90,10 +90,25 @@ TEST(a_description_reads_back_as_the_same_family)
 TEST(what_is_no_description_is_refused)
 {
     const char *const bad[] = {
-        "", " ", "a", "a counter a - last", "a counter a - last - ", "a  counter a - last -", "a counter b - last -",
-        "a counter a - sum -", "a thing a - last -", "a gauge a - first -", "a gauge a% - last -", "a histogram a - last 2,1",
-        "a histogram a - last 1,", "a histogram a - last +Inf", "a histogram a - last nan", "a histogram a - last x",
-        "a histogram a - last ", "a gauge a -- last -", "a_total counter a - last -",
+        "",
+        " ",
+        "a",
+        "a counter a - last",
+        "a counter a - last - ",
+        "a  counter a - last -",
+        "a counter b - last -",
+        "a counter a - sum -",
+        "a thing a - last -",
+        "a gauge a - first -",
+        "a gauge a% - last -",
+        "a histogram a - last 2,1",
+        "a histogram a - last 1,",
+        "a histogram a - last +Inf",
+        "a histogram a - last nan",
+        "a histogram a - last x",
+        "a histogram a - last ",
+        "a gauge a -- last -",
+        "a_total counter a - last -",
     };
     tm__arena arena = {0};
     tm__redis_family *family;
@@ -161,10 +176,27 @@ TEST(a_field_reads_back_as_the_same_sample)
 TEST(what_is_no_field_is_left_out)
 {
     const char *const bad[] = {
-        "", "{", "}", "{}", "_total", "_sum", "_bucket", "unknown_total", "a_b:c", "a_b:c_total{", "a_b:c_total{a=\"b\"",
-        "time_seconds_bucket", "time_seconds_bucket{}", "time_seconds_bucket{gt=\"0\",le=\"1\"}", "time_seconds_total",
-        "time_seconds_bucket{le=\"0.1\"}", "time_seconds_bucket{xgt=\"-Inf\",le=\"0.1\"}", "temp_celsius_total", "#seq x",
-        "time_seconds_count", "a_b:c_sum",
+        "",
+        "{",
+        "}",
+        "{}",
+        "_total",
+        "_sum",
+        "_bucket",
+        "unknown_total",
+        "a_b:c",
+        "a_b:c_total{",
+        "a_b:c_total{a=\"b\"",
+        "time_seconds_bucket",
+        "time_seconds_bucket{}",
+        "time_seconds_bucket{gt=\"0\",le=\"1\"}",
+        "time_seconds_total",
+        "time_seconds_bucket{le=\"0.1\"}",
+        "time_seconds_bucket{xgt=\"-Inf\",le=\"0.1\"}",
+        "temp_celsius_total",
+        "#seq x",
+        "time_seconds_count",
+        "a_b:c_sum",
     };
     tm__redis_families families;
     learn_families(&families);
@@ -187,8 +219,13 @@ TEST(series_are_put_together_from_fields_in_any_order)
     learn_families(&families);
     assert_ok(tm__redis_collection_init(&collection));
     const char *const fields[][2] = {
-        {"time_seconds_sum{z=\"1\"}", "2.5"}, {"a_b:c_total", "7"}, {"time_seconds_bucket{z=\"1\",gt=\"1\",le=\"1e+300\"}", "3"},
-        {"a_b:c_total", "8"}, {"a_b:c_total{bad}", "1"}, {"a_b:c_total{b=\"1\",a=\"2\"}", "1"}, {"a_b:c_total{x=\"1\"}", "1.5"},
+        {"time_seconds_sum{z=\"1\"}", "2.5"},
+        {"a_b:c_total", "7"},
+        {"time_seconds_bucket{z=\"1\",gt=\"1\",le=\"1e+300\"}", "3"},
+        {"a_b:c_total", "8"},
+        {"a_b:c_total{bad}", "1"},
+        {"a_b:c_total{b=\"1\",a=\"2\"}", "1"},
+        {"a_b:c_total{x=\"1\"}", "1.5"},
         {"nothing", "1"},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
@@ -213,7 +250,8 @@ TEST(a_collection_does_not_grow_without_end)
     for (unsigned i = 0; status == TM_OK; i++) {
         char field[4000];
         int len = snprintf(field, sizeof field, "a_b:c_total{x=\"%03900u\"}", i);
-        status = tm__redis_collect_count(&collection, &families, NULL, (tm__redis_text){field, (size_t)len}, text_of("1"));
+        status =
+            tm__redis_collect_count(&collection, &families, NULL, (tm__redis_text){field, (size_t)len}, text_of("1"));
         assert_true(i < 100000);
     }
     assert_status(status, TM_ETOOBIG);
@@ -251,7 +289,8 @@ TEST(errors_of_the_server_have_named_statuses)
 
 TEST(the_text_of_an_error_shows_no_secret_and_no_controls)
 {
-    tm__redis_target target = {.user = (char[]){"anna"}, .password = (char[]){"se%cret"}, .shown = (char[]){"redis://***@h"}};
+    tm__redis_target target = {
+        .user = (char[]){"anna"}, .password = (char[]){"se%cret"}, .shown = (char[]){"redis://***@h"}};
     tm_error error;
     const char said[] = "ERR anna said\nse%cretse%cret \x1b[31m, with args beginning with: `x`, `y`";
     assert_status(tm__redis_fail_with(&target, said, strlen(said), &error), TM_EIO);

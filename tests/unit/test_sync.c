@@ -1,4 +1,5 @@
 /* tm_sync_to_cache against a store that does as it is told. */
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -333,6 +334,28 @@ TEST(a_store_whose_memory_expired_gets_what_is_new)
     tear_down(&s);
 }
 
+TEST(a_batch_in_doubt_is_never_counted_twice_where_the_store_forgot_whether_it_came)
+{
+    setting s;
+    set_up(&s);
+    tm_counter_add(s.counter, 5);
+    assert_ok(sync_now(&s));
+    tm_counter_add(s.counter, 3);
+    s.store_self.fail_next = 1;
+    s.store_self.fail_status = TM_ETIMEOUT;
+    s.store_self.lose_reply = true;
+    assert_status(sync_now(&s), TM_ETIMEOUT);
+    tm_counter_add(s.counter, 1);
+    s.store_self.force = TM_ANSWER_RESYNC;
+    s.store_self.memory = TM_MEMORY_EXPIRED;
+    s.store_self.last_seq = 0;
+    assert_status(sync_now(&s), TM_ELOST);
+    assert_int_equal(s.store_self.delta_sum, 9);
+    assert_ok(sync_now(&s));
+    assert_int_equal(s.store_self.delta_sum, 9);
+    tear_down(&s);
+}
+
 TEST(a_lost_baseline_is_reported_and_never_counts_twice)
 {
     setting s;
@@ -411,6 +434,38 @@ TEST(a_refusal_in_an_answer_that_never_came_does_not_count)
     assert_ok(sync_now(&s));
     assert_ok(sync_now(&s));
     assert_int_equal(s.store_self.delta_sum, 5);
+    tear_down(&s);
+}
+
+static void cancel_me(void *ctx)
+{
+    (void)ctx;
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
+
+static void *sync_and_be_cancelled(void *ctx)
+{
+    setting *s = ctx;
+    s->store_self.during = cancel_me;
+    (void)sync_now(s);
+    pthread_testcancel();
+    return NULL;
+}
+
+TEST(a_thread_cancelled_in_a_sync_finishes_it_first)
+{
+    setting s;
+    set_up(&s);
+    tm_counter_inc(s.counter);
+    pthread_t thread;
+    void *end;
+    assert_int_equal(pthread_create(&thread, NULL, sync_and_be_cancelled, &s), 0);
+    assert_int_equal(pthread_join(thread, &end), 0);
+    assert_ptr_equal(end, PTHREAD_CANCELED);
+    s.store_self.during = NULL;
+    assert_ok(sync_now(&s));
+    assert_int_equal(s.store_self.delta_sum, 1);
     tear_down(&s);
 }
 
@@ -588,11 +643,14 @@ TEST_MAIN("sync", T(ten_increments_and_three_syncs_give_ten), T(the_report_says_
           T(a_short_failure_is_retried_within_the_call), T(a_failure_is_reported_with_the_text_of_the_store),
           T(an_answer_that_is_none_is_a_failure_and_the_batch_stays), T(a_status_that_is_none_is_named),
           T(a_store_that_forgot_everything_gets_everything_again), T(a_store_that_remembers_less_gets_the_difference),
-          T(a_store_whose_memory_expired_gets_what_is_new), T(a_lost_baseline_is_reported_and_never_counts_twice),
+          T(a_store_whose_memory_expired_gets_what_is_new),
+          T(a_batch_in_doubt_is_never_counted_twice_where_the_store_forgot_whether_it_came),
+          T(a_lost_baseline_is_reported_and_never_counts_twice),
           T(a_memory_above_the_truth_is_reported_and_nothing_is_subtracted),
           T(a_counter_that_wrapped_is_reported_and_the_others_are_sent), T(a_refused_number_is_reported_and_sent_again),
           T(a_refusal_in_an_answer_that_never_came_does_not_count), T(endless_resyncs_end_in_an_error),
-          T(a_second_sync_at_the_same_time_is_refused), T(what_is_recorded_during_a_sync_goes_with_the_next),
-          T(a_clear_loses_nothing_that_was_not_synced), T(a_partition_that_fails_does_not_hold_up_the_others),
+          T(a_thread_cancelled_in_a_sync_finishes_it_first), T(a_second_sync_at_the_same_time_is_refused),
+          T(what_is_recorded_during_a_sync_goes_with_the_next), T(a_clear_loses_nothing_that_was_not_synced),
+          T(a_partition_that_fails_does_not_hold_up_the_others),
           T(a_forked_child_is_an_instance_of_its_own_and_starts_at_zero),
           T(a_child_forked_in_the_middle_of_a_sync_can_sync), T(missing_arguments_are_named))

@@ -100,6 +100,18 @@ TEST(what_was_put_is_found)
     fill_and_look_up(make(well), ENTRIES);
 }
 
+TEST(what_a_table_has_outgrown_stays_for_readers_that_are_still_in_it)
+{
+    fixture *f = make(well);
+    size_t bytes = f->table.bytes;
+    assert_null(f->table.retired);
+    for (uint32_t i = 0; i < ENTRIES; i++)
+        put(f, i);
+    assert_non_null(f->table.retired);
+    assert_in_range(f->table.bytes, bytes + ENTRIES * sizeof(void *), 64 * ENTRIES * sizeof(void *));
+    unmake(f);
+}
+
 TEST(entries_of_one_hash_are_told_apart)
 {
     fill_and_look_up(make(badly), 300);
@@ -170,6 +182,7 @@ TEST(a_table_that_was_never_made_is_freed_like_any_other)
     tm__table_free(&table);
 }
 
-TEST_MAIN("table", T(what_was_put_is_found), T(entries_of_one_hash_are_told_apart),
+TEST_MAIN("table", T(what_was_put_is_found), T(what_a_table_has_outgrown_stays_for_readers_that_are_still_in_it),
+          T(entries_of_one_hash_are_told_apart),
           T(what_was_removed_is_gone_and_can_come_back), T(putting_and_removing_does_not_grow_a_table),
           T(readers_find_everything_while_the_table_grows), T(a_table_that_was_never_made_is_freed_like_any_other))

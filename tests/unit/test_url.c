@@ -71,11 +71,29 @@ TEST(the_last_at_sign_ends_the_password_and_the_first_colon_begins_it)
 TEST(bad_syntax_is_refused_without_showing_the_password)
 {
     const char *const bad[] = {
-        NULL, "", ":", "://", "redis", "//host", "1redis://h", "re dis://h", "redis_x://h",
-        "redis://u:secret%@h", "redis://u:secret%2@h", "redis://u:secret%zz@h", "redis://u:secret%00@h", "file:/a%00b",
-        "redis://u:secret@h/0?key=1", "redis://u:secret@h/0?ns=a&ns=b", "redis://h?ns",
-        "redis://u:secret/more@h/0", "redis://u:se?secret@h/0", "redis://u:secret@h/0?ns=", "redis://u:secret@h?ns={a}",
-        "redis://u:secret@h\n/0", "file:/a\x7f",
+        NULL,
+        "",
+        ":",
+        "://",
+        "redis",
+        "//host",
+        "1redis://h",
+        "re dis://h",
+        "redis_x://h",
+        "redis://u:secret%@h",
+        "redis://u:secret%2@h",
+        "redis://u:secret%zz@h",
+        "redis://u:secret%00@h",
+        "file:/a%00b",
+        "redis://u:secret@h/0?key=1",
+        "redis://u:secret@h/0?ns=a&ns=b",
+        "redis://h?ns",
+        "redis://u:secret/more@h/0",
+        "redis://u:se?secret@h/0",
+        "redis://u:secret@h/0?ns=",
+        "redis://u:secret@h?ns={a}",
+        "redis://u:secret@h\n/0",
+        "file:/a\x7f",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_bad(bad[i]);

@@ -71,6 +71,7 @@ static int fetch(attempt *a, tm__memcached_found *found, tm_error *error)
     tm__memcached_keys *keys = malloc(sizeof *keys);
     if (!keys)
         return tm__fail(error, TM_ENOMEM, "memcached: out of memory");
+    keys->renew_s = 0;
     keys->count = 1;
     keys->ids[0] = a->batch->partition;
     memcpy(keys->texts[0], a->key, sizeof a->key);
@@ -121,7 +122,7 @@ static int change(attempt *a, const tm__memcached_found *found, bool *done, tm_e
     status = check_size(a, error);
     if (status == TM_OK)
         status = tm__memcached_store(a->server, a->key, found->copy ? &found->item : NULL, a->encoded.data,
-                                     a->encoded.len, a->memcached->ttl_s, a->deadline_ns, done, error);
+                                     a->encoded.len, a->memcached->cluster.renew_s, a->deadline_ns, done, error);
     return status;
 }
 

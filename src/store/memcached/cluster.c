@@ -158,6 +158,7 @@ int tm__memcached_fetch(tm__memcached_cluster *cluster, const char *ns, bool lay
         return tm__fail(error, TM_ENOMEM, "memcached: out of memory");
     for (size_t i = 0; i < cluster->count; i++) {
         f.parts[i].layout_due = layout_too;
+        f.parts[i].keys.renew_s = layout_too ? cluster->renew_s : 0;
         outcomes[i] = (tm_error){0};
     }
     while (ask_all(&f, deadline_ns))

@@ -62,7 +62,8 @@ static int take_options(tm__memcached *memcached, const tm_store_options *option
     memcached->rules = (tm__ledger_rules){.liveness_ms = options->liveness_ms,
                                           .values_ttl_ms = options->values_ttl_ms,
                                           .retention_ms = options->retention_ms};
-    memcached->ttl_s = (uint32_t)((options->retention_ms + 999) / 1000);
+    /* One second more, because the server's clock ticks once a second. */
+    memcached->cluster.renew_s = (uint32_t)((options->retention_ms + 999) / 1000) + 1;
     memcached->wanted_partitions = options->partitions;
     memcached->warn = options->warn;
     memcached->warn_ctx = options->warn_ctx;

@@ -13,7 +13,6 @@ typedef struct tm__memcached {
     char *ns;
     char *identity;
     tm__ledger_rules rules;
-    uint32_t ttl_s;           /* of a partition that nobody writes */
     size_t wanted_partitions; /* for a layout that is not there yet */
     void (*warn)(void *ctx, const char *text);
     void *warn_ctx;

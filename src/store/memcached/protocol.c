@@ -118,7 +118,10 @@ static int connect_and_ask(tm__memcached_server *server, const tm__memcached_key
     int status = connect_server(server, error);
     if (status != TM_OK)
         return status;
-    add_text(&server->connection.out, "gets");
+    if (keys->renew_s > 0)
+        add_text(&server->connection.out, "gats %" PRIu32, keys->renew_s);
+    else
+        add_text(&server->connection.out, "gets");
     for (size_t i = 0; i < keys->count; i++)
         add_text(&server->connection.out, " %s", keys->texts[i]);
     add_text(&server->connection.out, "\r\n");

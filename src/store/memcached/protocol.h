@@ -17,6 +17,7 @@ enum {
 
 /* Keys to ask for in one request, and what the caller calls them. */
 typedef struct tm__memcached_keys {
+    uint32_t renew_s; /* not 0: what is found shall live for so long from now */
     size_t count;
     size_t ids[TM__MEMCACHED_KEYS_MAX];
     char texts[TM__MEMCACHED_KEYS_MAX][TM__MEMCACHED_KEY_BYTES];

@@ -103,9 +103,9 @@ int tm__redis_fill_snapshot(tm__redis_collection *collection, const tm__redis_fa
         if (status != TM_OK)
             return status;
         family = series->family;
-        status = series->instance ? add_of_instance(into, index, series)
-                                  : tm_snapshot_add_series(into, index, series->labels.text, series->labels.len,
-                                                           series->values);
+        status = series->instance
+                     ? add_of_instance(into, index, series)
+                     : tm_snapshot_add_series(into, index, series->labels.text, series->labels.len, series->values);
         if (status != TM_OK && status != TM_ELABEL) /* a label set that grew too long by the instance is left out */
             return status;
     }

@@ -8,8 +8,9 @@
 -- Returns strings: the answer, the id of the totals, the time in ms, and then
 --       applied: index (from 0) and error of each change that was refused; resync: last seq and what is remembered
 --
--- Numbers stay strings, because Lua's lose integers above 2^53. Whatever can fail as a whole fails before the first
--- total moves, because a script that fails halfway keeps what it wrote.
+-- Numbers stay strings, because Lua's lose integers above 2^53. A script that fails halfway keeps what it wrote, so all
+-- that can fail as a whole comes before the first total moves: every key is looked at, every command that is not asked
+-- for its error was run.
 local totals, families, instances, values, gauges = unpack(KEYS)
 local instance, prev, seq, values_ttl_ms, retention_ms, known_id, known_time_ms, fresh_id, groups = unpack(ARGV, 1, 9)
 local call, format, ARGV = redis.call, string.format, ARGV
@@ -22,7 +23,8 @@ local stamp_us = clock[1] .. format('%06d', clock[2])
 local now_ms = string.sub(stamp_us, 1, -4)
 
 local seq_field = '#seq ' .. instance
-local id, version, retired_until_ms, entry = unpack(call('HMGET', totals, '#id', '#version', '#retired_until', seq_field))
+local id, version, retired_until_ms, entry =
+    unpack(call('HMGET', totals, '#id', '#version', '#retired_until', seq_field))
 local last, refused_before = '0', ''
 if entry then
     last, refused_before = string.match(entry, '^(%d+) %d+(.*)$')
@@ -32,6 +34,8 @@ if entry then
 end
 -- The values are written only while they are complete: what has expired is never begun anew halfway.
 local complete = call('HGET', values, '#seq') == last
+call('HLEN', families)
+call('HLEN', gauges)
 
 -- The first write of all: it fails where nothing may be written.
 local alive = redis.pcall('ZADD', instances, now_ms, instance)
@@ -191,6 +195,9 @@ local function apply()
         indices = indices .. ' ' .. i
     end
 
+    id = id or fresh_id
+    call('HSET', totals, '#id', id, '#version', format('%.0f', (version or 0) + 1))
+    remember(seq, '')
     local from = 0
     for kind, count, description, help in string.gmatch(groups, '(%a) (%d+) ([^\t]*)\t([^\n]*)\n') do
         local to = from + count - 1
@@ -206,9 +213,9 @@ local function apply()
     if complete then
         write_values(refused)
     end
-    id = id or fresh_id
-    call('HSET', totals, '#id', id, '#version', format('%.0f', (version or 0) + 1))
-    remember(seq, indices == '' and '' or ' refused' .. indices)
+    if indices ~= '' then
+        remember(seq, ' refused' .. indices)
+    end
     return answer('applied', unpack(refused))
 end
 

@@ -32,8 +32,8 @@ static bool same_series(const void *object, const void *wanted)
 {
     const tm__redis_series *series = object;
     const series_key *key = wanted;
-    return series->family == key->family && series->instance == key->instance && series->labels.len == key->labels.len &&
-           memcmp(series->labels.text, key->labels.text, key->labels.len) == 0;
+    return series->family == key->family && series->instance == key->instance &&
+           series->labels.len == key->labels.len && memcmp(series->labels.text, key->labels.text, key->labels.len) == 0;
 }
 
 int tm__redis_collection_init(tm__redis_collection *collection)
@@ -112,7 +112,8 @@ int tm__redis_collect_count(tm__redis_collection *collection, const tm__redis_fa
     tm__redis_sample sample;
     tm__redis_series *series;
     tm_number number;
-    if (!tm__redis_field_parse(families, field.text, field.len, false, &sample) || !tm__redis_sample_number(&sample, value, &number))
+    if (!tm__redis_field_parse(families, field.text, field.len, false, &sample) ||
+        !tm__redis_sample_number(&sample, value, &number))
         return TM_OK;
     int status = tm__redis_collection_get(collection, &sample, instance, &series);
     if (status != TM_OK)

@@ -43,10 +43,10 @@ static int broken(tm__redis_connection *connection, int status, tm_error *error)
 
 static int fail_parsing(int status, tm_error *error)
 {
-    const char *what = status == TM_ETOOBIG   ? "the reply is larger than what is taken"
-                       : status == TM_ENOMEM  ? "out of memory"
-                       : status == TM_EPROTO  ? "malformed reply"
-                                              : tm_status_text(status);
+    const char *what = status == TM_ETOOBIG  ? "the reply is larger than what is taken"
+                       : status == TM_ENOMEM ? "out of memory"
+                       : status == TM_EPROTO ? "malformed reply"
+                                             : tm_status_text(status);
     return tm__fail(error, status, "%s", what);
 }
 

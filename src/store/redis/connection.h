@@ -1,5 +1,5 @@
-/* One connection: commands out, replies in, each wait bounded by a deadline. After any error it is closed; what was on the
- * way may or may not have been done. One thread at a time. */
+/* One connection: commands out, replies in, each wait bounded by a deadline. After any error it is closed; what was
+ * on the way may or may not have been done. One thread at a time. */
 #ifndef TM__STORE_REDIS_CONNECTION_H
 #define TM__STORE_REDIS_CONNECTION_H
 
@@ -21,7 +21,8 @@ typedef struct tm__redis_connection {
 /* Not connected yet. target: borrowed. */
 void tm__redis_connection_init(tm__redis_connection *connection, const tm__redis_target *target);
 
-/* Connects, if it is not, or no longer, connected; presents the user and selects the database. *reused: it was connected. */
+/* Connects, if it is not, or no longer, connected; presents the user and selects the database. *reused: it was
+ * connected. */
 int tm__redis_connection_open(tm__redis_connection *connection, int64_t deadline_ns, bool *reused, tm_error *error);
 void tm__redis_connection_close(tm__redis_connection *connection);
 

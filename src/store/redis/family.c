@@ -9,9 +9,8 @@
 
 enum { RANGE_BYTES = 2 * TM__NUMBER_MAX + 16, BOUND_MAX = 64, WORDS = 6 };
 
-static const char *const type_words[] = {[TM_TYPE_COUNTER] = "counter",
-                                         [TM_TYPE_GAUGE] = "gauge",
-                                         [TM_TYPE_HISTOGRAM] = "histogram"};
+static const char *const type_words[] = {
+    [TM_TYPE_COUNTER] = "counter", [TM_TYPE_GAUGE] = "gauge", [TM_TYPE_HISTOGRAM] = "histogram"};
 static const char *const aggregation_words[] = {[TM_AGGREGATE_LAST] = "last",
                                                 [TM_AGGREGATE_SUM] = "sum",
                                                 [TM_AGGREGATE_MIN] = "min",

@@ -1,5 +1,5 @@
-/* The fields of samples in Redis' hashes: tasker_tasks_total{status="ok"}, x_bucket{gt="0.1",le="0.5"}, x_sum. A bucket's
- * count is of the values above gt and up to le, not cumulative. */
+/* The fields of samples in Redis' hashes: tasker_tasks_total{status="ok"}, x_bucket{gt="0.1",le="0.5"}, x_sum. A
+ * bucket's count is of the values above gt and up to le, not cumulative. */
 #ifndef TM__STORE_REDIS_FIELD_H
 #define TM__STORE_REDIS_FIELD_H
 

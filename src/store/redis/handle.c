@@ -97,7 +97,8 @@ int tm__redis_new(const char *url, const tm_store_options *options, tm__redis **
     redis->warn_ctx = options->warn_ctx;
     init_turns(redis);
     tm__redis_connection_init(&redis->connection, &redis->target);
-    redis->fork_node = (tm__fork_node){.before = before_fork, .after = after_fork, .child = in_forked_child, .self = redis};
+    redis->fork_node =
+        (tm__fork_node){.before = before_fork, .after = after_fork, .child = in_forked_child, .self = redis};
     int status = take_url(redis, url, options, error);
     if (status == TM_OK && tm__fork_register(&redis->fork_node) != TM_OK)
         status = tm__fail(error, TM_ENOMEM, "redis: out of memory");
@@ -136,7 +137,8 @@ static int wait_turn(tm__redis *redis, int64_t deadline_ns, tm_error *error)
     redis->taken = true;
     pthread_mutex_unlock(&redis->mutex);
     return mine ? TM_OK
-                : tm__fail(error, TM_ETIMEOUT, "%s: other threads used the store until the deadline", redis->target.shown);
+                : tm__fail(error, TM_ETIMEOUT, "%s: other threads used the store until the deadline",
+                           redis->target.shown);
 }
 
 static void give_back(tm__redis *redis)

@@ -40,8 +40,8 @@ typedef struct tm__redis {
 int tm__redis_new(const char *url, const tm_store_options *options, tm__redis **out, tm_error *error);
 void tm__redis_free(tm__redis *redis);
 
-/* Does work on the connection, opened, while no other thread does. Waits, until the deadline, for others to be done, and a
- * little after a failed attempt to connect. */
+/* Does work on the connection, opened, while no other thread does. Waits, until the deadline, for others to be done,
+ * and a little after a failed attempt to connect. */
 typedef int (*tm__redis_work)(tm__redis *redis, void *ctx, int64_t deadline_ns, tm_error *error);
 int tm__redis_do(tm__redis *redis, tm__redis_work work, void *ctx, int64_t deadline_ns, tm_error *error);
 

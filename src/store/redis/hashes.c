@@ -6,7 +6,7 @@
 
 enum { AT_ONCE = 64 };
 
-/* Fields a step: some tenths of a millisecond of the server's time. */
+/* Fields a step: not quite a millisecond of the server's time. */
 #define STEP "1000"
 
 /* ---- fields and values in turn ------------------------------------------------------------------------------- */

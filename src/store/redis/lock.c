@@ -47,7 +47,8 @@ static int operate(tm__redis *redis, void *ctx, int64_t deadline_ns, tm_error *e
     return status;
 }
 
-int tm__redis_lock(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns, tm_error *error)
+int tm__redis_lock(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns,
+                   tm_error *error)
 {
     operation o = {"lock", name, token, ttl_ms};
     return tm__redis_do_again(self, operate, &o, deadline_ns, error);

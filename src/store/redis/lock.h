@@ -4,7 +4,8 @@
 
 #include "store/redis/handle.h"
 
-int tm__redis_lock(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns, tm_error *error);
+int tm__redis_lock(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns,
+                   tm_error *error);
 int tm__redis_unlock(void *self, const char *name, const char *token, int64_t deadline_ns, tm_error *error);
 int tm__redis_extend(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns,
                      tm_error *error);

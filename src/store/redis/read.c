@@ -239,7 +239,8 @@ static int is_unchanged(reading *r, bool *unchanged)
     int status = queue_state(r);
     if (status == TM_OK)
         status = receive_state(r, &after);
-    *unchanged = status == TM_OK && strcmp(r->before.id, after.id) == 0 && strcmp(r->before.version, after.version) == 0;
+    *unchanged =
+        status == TM_OK && strcmp(r->before.id, after.id) == 0 && strcmp(r->before.version, after.version) == 0;
     return status;
 }
 
@@ -286,7 +287,8 @@ static int fill(reading *r, tm_snapshot *into)
     int status = tm__redis_aggregate_gauges(&r->collection);
     if (status == TM_OK)
         status = tm__redis_fill_snapshot(&r->collection, &r->families, r->include_instances, into);
-    return status == TM_OK ? TM_OK : tm__fail(r->error, status, "%s: %s", r->redis->target.shown, tm_status_text(status));
+    return status == TM_OK ? TM_OK
+                           : tm__fail(r->error, status, "%s: %s", r->redis->target.shown, tm_status_text(status));
 }
 
 int tm__redis_read(void *self, const tm_read_options *options, int64_t deadline_ns, tm_snapshot *into, tm_error *error)

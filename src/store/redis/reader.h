@@ -16,7 +16,8 @@ enum {
     TM__REDIS_DEPTH_MAX = 4           /* arrays in arrays */
 };
 
-/* Takes the strings of an array instead of keeping them. The text is gone when it returns. Not TM_OK ends the reading. */
+/* Takes the strings of an array instead of keeping them. The text is gone when it returns. Not TM_OK ends the
+ * reading. */
 typedef int (*tm__redis_string_taker)(void *ctx, const char *text, size_t len);
 
 typedef struct tm__redis_reader {

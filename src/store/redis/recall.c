@@ -47,8 +47,10 @@ static int check_seq(tm__redis *redis, const char *key, int64_t deadline_ns, uin
         status = tm__redis_receive(&redis->connection, deadline_ns, &reply, error);
     if (status != TM_OK)
         return status;
-    bool same = reply->type == REDIS_REPLY_STRING && tm__redis_read_count(reply->str, reply->len, &seq) && seq == expected;
-    return same ? TM_OK : tm__fail(error, TM_EUNAVAILABLE, "%s: the values changed while they were read", redis->target.shown);
+    bool same =
+        reply->type == REDIS_REPLY_STRING && tm__redis_read_count(reply->str, reply->len, &seq) && seq == expected;
+    return same ? TM_OK
+                : tm__fail(error, TM_EUNAVAILABLE, "%s: the values changed while they were read", redis->target.shown);
 }
 
 static int recall(tm__redis *redis, const char *key, recollection *r, int64_t deadline_ns, tm_error *error)

@@ -20,12 +20,12 @@ static const char kind_letters[KINDS] = {'c', 's', 'g'};
 typedef struct maker {
     tm__redis_request *request;
     const tm_batch *batch;
-    size_t counted;   /* changes that are no gauges */
-    size_t delta_at;  /* the next delta's argument */
-    tm__buffer text;  /* the field being written */
+    size_t counted;  /* changes that are no gauges */
+    size_t delta_at; /* the next delta's argument */
+    tm__buffer text; /* the field being written */
     tm__buffer groups;
     const tm__redis_family *family; /* of the latest change */
-    bool failed;      /* no memory */
+    bool failed;                    /* no memory */
 } maker;
 
 /* ---- arguments ----------------------------------------------------------------------------------------------- */

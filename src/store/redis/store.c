@@ -25,9 +25,9 @@ typedef struct sending {
 static int run_apply(tm__redis *redis, const sending *s, int64_t deadline_ns, tm_error *error)
 {
     const redisReply *answer;
-    int status = tm__redis_run_script(&redis->connection, &tm__redis_apply_script, s->request->count,
-                                      s->request->arguments, s->request->lens, REDIS_REPLY_ARRAY, deadline_ns, &answer,
-                                      error);
+    int status =
+        tm__redis_run_script(&redis->connection, &tm__redis_apply_script, s->request->count, s->request->arguments,
+                             s->request->lens, REDIS_REPLY_ARRAY, deadline_ns, &answer, error);
     if (status == TM_OK)
         status = tm__redis_answer_read(redis, answer, s->request, s->reply, error);
     if (status == TM_OK && s->reply->answer == TM_ANSWER_RESYNC && s->reply->memory == TM_MEMORY_VALUES)

@@ -5,7 +5,7 @@
 #include "store/url.h"
 
 typedef struct tm__redis_target {
-    char *host;     /* or NULL ... */
+    char *host; /* or NULL ... */
     char *port;
     char *path;     /* ... with a unix socket's path */
     char *user;     /* "" for none */
