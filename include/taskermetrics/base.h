@@ -102,7 +102,7 @@ typedef struct tm_family {
     const char *help;      /* UTF-8, any length below 64 KiB */
     const char *unit;      /* base unit such as "seconds" or "bytes": [a-zA-Z0-9_]+; becomes a suffix of the printed name */
     const double *buckets; /* histograms: upper bounds, finite, strictly ascending (a last +Inf is allowed and implied) */
-    size_t bucket_count;   /* 0 to TM_BUCKETS_MAX; 0 means the default duration buckets */
+    size_t bucket_count;   /* 0 to TM_BUCKETS_MAX; buckets NULL means the default duration buckets */
     tm_aggregation aggregation; /* gauges */
 } tm_family;
 

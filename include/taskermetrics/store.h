@@ -117,7 +117,7 @@ typedef struct tm_batch {
     const tm_change *changes;
     size_t change_count;  /* 0 only if seq is prev */
     unsigned char known_store_id[TM_STORE_ID_BYTES]; /* what the last acknowledgement carried; zeros for none */
-    int64_t known_time_ms;                           /* the store's time in the last acknowledgement */
+    int64_t first_time_ms; /* the earliest of the store's times that any answer carried */
 } tm_batch;
 
 typedef enum tm_answer {

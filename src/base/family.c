@@ -40,7 +40,7 @@ static bool buckets_ok(const tm_family *family)
     if (family->bucket_count > 0 && !family->buckets)
         return false;
     size_t count = finite_bounds(family);
-    if (count > TM_BUCKETS_MAX || (count == 0 && family->bucket_count > 0))
+    if (count > TM_BUCKETS_MAX)
         return false;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(family->buckets[i]) || (i > 0 && !(family->buckets[i - 1] < family->buckets[i])))
@@ -76,8 +76,9 @@ int tm__family_copy(const tm_family *family, tm__arena *arena, tm_family *out)
     if (!copy.name || !copy.help || !copy.unit)
         return TM_ENOMEM;
     if (family->type == TM_TYPE_HISTOGRAM) {
-        const double *bounds = family->bucket_count > 0 ? family->buckets : tm__default_buckets;
-        copy.bucket_count = family->bucket_count > 0 ? finite_bounds(family) : TM__DEFAULT_BUCKET_COUNT;
+        /* A complete description with no finite bounds has buckets, though their count is 0. */
+        const double *bounds = family->buckets ? family->buckets : tm__default_buckets;
+        copy.bucket_count = family->buckets ? finite_bounds(family) : TM__DEFAULT_BUCKET_COUNT;
         double *buckets = tm__arena_alloc(arena, (copy.bucket_count + 1) * sizeof *buckets);
         if (!buckets)
             return TM_ENOMEM;

@@ -30,7 +30,7 @@ TM__SHARED void tm__ledger_free(tm__ledger *ledger);
  * TM_EOVERFLOW, TM_EINVAL (no such part), TM_ELABEL, TM_ENAME. A batch with refused numbers that is sent again is
  * answered with TM_ANSWER_RESYNC, so that the caller learns what was taken.
  * An instance that the ledger does not know, but may have retired, is told TM_MEMORY_EXPIRED, another
- * TM_MEMORY_NOTHING. reply->time_ms is the time to bring back as known_time_ms: it tells the one from the other. */
+ * TM_MEMORY_NOTHING. The earliest reply->time_ms, brought back as first_time_ms, tells the one from the other. */
 int tm__ledger_apply(tm__ledger *ledger, const tm_batch *batch, const tm__ledger_rules *rules, int64_t now_ms,
                      tm_reply *reply, tm_error *error);
 

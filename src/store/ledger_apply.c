@@ -235,11 +235,19 @@ static int answer_applied(tm__ledger *ledger, const tm_batch *batch, tm__ledger_
     return status;
 }
 
+static int64_t shortest_memory(const tm__ledger_rules *rules)
+{
+    int64_t shortest = rules->liveness_ms;
+    if (shortest > rules->values_ttl_ms)
+        shortest = rules->values_ttl_ms;
+    return shortest > rules->retention_ms ? rules->retention_ms : shortest;
+}
+
 /* A repeated batch is a sign of life, too. That alone is worth keeping only every so often. */
 static void answer_duplicate(tm__ledger *ledger, tm__ledger_instance *instance, const tm__ledger_rules *rules,
                              int64_t now_ms, tm_reply *reply)
 {
-    if (instance->seen_ms > now_ms || tm__instance_silent(instance, now_ms, rules->liveness_ms / 8)) {
+    if (instance->seen_ms > now_ms || tm__instance_silent(instance, now_ms, shortest_memory(rules) / 8)) {
         tm__instance_seen(instance, now_ms);
         ledger->changed = true;
     }
@@ -272,14 +280,12 @@ static int answer_resync(const tm__ledger_instance *instance, tm_reply *reply, t
     return status == TM_OK ? TM_OK : tm__fail(error, status, "ledger: %s", tm_status_text(status));
 }
 
-/* Whether the time told is kept or renewed decides what tm__ledger_may_have_retired makes of the next batch. */
 static int answer_unknown(const tm__ledger *ledger, const tm_batch *batch, int64_t now_ms, tm_reply *reply)
 {
-    bool ours = memcmp(batch->known_store_id, ledger->id, sizeof ledger->id) == 0;
     reply->answer = TM_ANSWER_RESYNC;
     reply->last_seq = 0;
     reply->memory = tm__ledger_may_have_retired(ledger, batch) ? TM_MEMORY_EXPIRED : TM_MEMORY_NOTHING;
-    reply->time_ms = ours ? batch->known_time_ms : now_ms;
+    reply->time_ms = now_ms;
     return TM_OK;
 }
 

@@ -23,8 +23,9 @@ void tm__instance_expire_values(tm__ledger_instance *instance)
 
 bool tm__ledger_may_have_retired(const tm__ledger *ledger, const tm_batch *batch)
 {
-    return memcmp(batch->known_store_id, ledger->id, sizeof ledger->id) == 0 &&
-           batch->known_time_ms <= ledger->retired_until_ms;
+    static const unsigned char nobody[TM_STORE_ID_BYTES];
+    bool was_known_somewhere = memcmp(batch->known_store_id, nobody, sizeof nobody) != 0;
+    return was_known_somewhere && batch->first_time_ms <= ledger->retired_until_ms;
 }
 
 /* ---- gauges that nobody has any more ------------------------------------------------------------------------- */

@@ -33,7 +33,7 @@ typedef struct tm__partition {
     uint64_t acked_seq;
     bool has_baseline; /* something was acknowledged or adopted */
     unsigned char store_id[TM_STORE_ID_BYTES];
-    int64_t store_time_ms;
+    int64_t first_time_ms; /* the earliest of the store's times; meaningful with has_baseline */
     tm__outgoing outgoing;
 } tm__partition;
 

@@ -86,10 +86,13 @@ static void take_back_refusals(tm__outgoing *outgoing)
         outgoing->sent[i].part = outgoing->sent[i].series + (uint32_t)outgoing->changes[i].part;
 }
 
+/* Before has_baseline is set. The earliest time that any answer carried is kept: a store that retires silent instances asks
+ * whether it may have known us, in whatever state of it that was. */
 static void take_store_id(tm__partition *partition, const tm_reply *reply)
 {
     memcpy(partition->store_id, reply->store_id, sizeof partition->store_id);
-    partition->store_time_ms = reply->time_ms;
+    if (!partition->has_baseline || reply->time_ms < partition->first_time_ms)
+        partition->first_time_ms = reply->time_ms;
 }
 
 /* The store has the batch: its numbers, but for the refused ones, are the new baseline. */
@@ -171,8 +174,8 @@ static void keep_own_baseline(job *j, size_t p, const tm_reply *reply)
         assume_all_counted(j, p);
     else if (may_have_landed)
         assume_batch_counted(j, &partition->outgoing);
-    if (!partition->has_baseline || may_have_landed ||
-        (reply->last_seq != 0 && reply->last_seq != partition->acked_seq))
+    /* Only a store that has our last batch is known to hold all that we had sent: another may have gone back. */
+    if (!partition->has_baseline || may_have_landed || reply->last_seq != partition->acked_seq)
         note_failure(j, TM_ELOST, NULL);
 }
 
@@ -196,8 +199,8 @@ static void resync(job *j, size_t p, const tm_reply *reply, const answer *said)
     if (reply->memory == TM_MEMORY_VALUES)
         adopt(j, said);
     partition->acked_seq = reply->last_seq;
-    partition->has_baseline = true;
     take_store_id(partition, reply);
+    partition->has_baseline = true;
     tm__outgoing_free(&partition->outgoing);
     j->report.resyncs++;
 }
@@ -229,7 +232,7 @@ static int send_once(job *j, size_t p, tm_answer *out, tm_error *error)
                       .seq = outgoing->seq,
                       .changes = outgoing->changes,
                       .change_count = outgoing->count,
-                      .known_time_ms = partition->store_time_ms};
+                      .first_time_ms = partition->first_time_ms};
     memcpy(batch.known_store_id, partition->store_id, sizeof batch.known_store_id);
     answer said = {.j = j, .outgoing = outgoing};
     tm_reply reply = {.ctx = &said, .remembered = on_remembered, .refused = on_refused};

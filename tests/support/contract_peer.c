@@ -57,7 +57,7 @@ int send_to(peer *i, uint64_t prev, uint64_t seq, int64_t deadline_ns)
                       .seq = seq,
                       .changes = i->changes,
                       .change_count = i->change_count,
-                      .known_time_ms = i->store_time_ms};
+                      .first_time_ms = i->store_time_ms};
     memcpy(batch.known_store_id, i->store_id, sizeof batch.known_store_id);
     tm_error error = {0};
     i->refused_count = i->memory_count = 0;
@@ -79,7 +79,8 @@ void sync_next(peer *i)
     assert_ok(send_to(i, i->acked, seq, patience()));
     assert_int_equal(i->reply.answer, TM_ANSWER_APPLIED);
     memcpy(i->store_id, i->reply.store_id, sizeof i->store_id);
-    i->store_time_ms = i->reply.time_ms;
+    if (i->acked == 0 || i->reply.time_ms < i->store_time_ms)
+        i->store_time_ms = i->reply.time_ms;
     i->acked = seq;
     i->change_count = 0;
 }

@@ -71,7 +71,7 @@ tm_answer apply_known(tm__ledger *ledger, const char *instance, uint64_t prev, u
                       .seq = seq,
                       .changes = changes,
                       .change_count = change_count,
-                      .known_time_ms = known->time_ms};
+                      .first_time_ms = known->time_ms};
     memcpy(batch.known_store_id, known->store_id, sizeof batch.known_store_id);
     assert_ok(send_batch(ledger, &batch, now_ms));
     return heard.reply.answer;

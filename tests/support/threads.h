@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 /* For threads other than the first, in which cmocka's assertions do not work: ends the test program. */
-#define must(condition)                                                               \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
+#define must(condition)                                                             \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                  \
-        }                                                                             \
+            abort();                                                                \
+        }                                                                           \
     } while (0)
 
 /* In a child that is forked while there are other threads, ThreadSanitizer starts no thread, and the allocators of both

@@ -78,8 +78,11 @@ static void look_at_text(const tm_snapshot *snapshot)
 
 static void observe_everything(everything *e)
 {
-    seen last[] = {{"c0", "", 1, {0}}, {"c1", "", 1, {0}},      {"c2", "", 1, {0}},
-                   {"h", "", BUCKETS, {0}}, {"by_call", "writer=\"odd\"", 1, {0}}};
+    seen last[] = {{"c0", "", 1, {0}},
+                   {"c1", "", 1, {0}},
+                   {"c2", "", 1, {0}},
+                   {"h", "", BUCKETS, {0}},
+                   {"by_call", "writer=\"odd\"", 1, {0}}};
     uint64_t count = 0;
     for (unsigned round = 0; atomic_load(&e->writers_left) > 0; round++) {
         tm_snapshot *snapshot = snapshot_of(e->registry);
@@ -181,8 +184,6 @@ static void make_series(registration *r, size_t number)
         snprintf(name, sizeof name, "c%u", which % NAMES);
         snprintf(value, sizeof value, "%u", which);
         must(tm_count(r->registry, name, which, TM_LABELS("i", value)) == TM_OK);
-        if (i == SERIES / 2)
-            must(tm_describe(r->registry, &(tm_family){.name = "c0", .type = TM_TYPE_COUNTER, .help = "Late."}) == TM_OK);
     }
     size_t side = number % 2;
     int status = tm_count(r->registry, side ? "clash_a" : "clash.a", 1, TM_NO_LABELS);
@@ -202,8 +203,6 @@ static void watch_series(registration *r)
         size_t seen_now = 0;
         for (size_t i = 0; i < snapshot->family_count; i++) {
             const tm__snapshot_family *family = &snapshot->families[i];
-            const char *help = family->info->help;
-            must(help[0] == '\0' || strcmp(help, "Late.") == 0);
             seen_now += family->series_count;
             for (size_t k = 0; k < family->series_count; k++)
                 must(family->series[k].first_part + tm_family_value_count(family->info) <= parts);
@@ -245,5 +244,74 @@ TEST(series_made_by_many_threads_at_once_exist_once)
         make_all_series();
 }
 
+/* ---- late help ----------------------------------------------------------------------------------------------- */
+
+enum { HELPED = 1000 };
+
+typedef struct helping {
+    tm_registry *registry;
+    atomic_bool done;
+} helping;
+
+static void help_late(helping *h)
+{
+    for (unsigned i = 0; i < HELPED; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "c%u", i);
+        must(tm_describe(h->registry, &(tm_family){.name = name, .type = TM_TYPE_COUNTER, .help = "Late."}) == TM_OK);
+    }
+    atomic_store(&h->done, true);
+}
+
+static void read_help(helping *h)
+{
+    while (!atomic_load_explicit(&h->done, memory_order_relaxed)) {
+        tm_snapshot *snapshot = snapshot_of(h->registry);
+        for (size_t i = 0; i < HELPED; i++) {
+            const char *help = tm_snapshot_family(snapshot, i)->help;
+            must(help[0] == '\0' || strcmp(help, "Late.") == 0);
+        }
+        tm_snapshot_free(snapshot);
+    }
+}
+
+static void help_or_read(void *ctx, size_t number)
+{
+    if (number == 0)
+        help_late(ctx);
+    else
+        read_help(ctx);
+}
+
+TEST(help_that_comes_late_is_read_whole_or_not_at_all)
+{
+    helping h = {.registry = new_registry()};
+    for (unsigned i = 0; i < HELPED; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "c%u", i);
+        assert_ok(tm_count(h.registry, name, 1, TM_NO_LABELS));
+    }
+    run_threads(1 + OBSERVERS, help_or_read, &h);
+    tm_registry_free(h.registry);
+}
+
+/* ---- the default registry ------------------------------------------------------------------------------------ */
+
+static void record_by_default(void *ctx, size_t number)
+{
+    (void)ctx;
+    (void)number;
+    must(tm_count(tm_registry_default(), "c", 1, TM_NO_LABELS) == TM_OK);
+}
+
+TEST(the_default_registry_is_made_once_however_many_ask_first)
+{
+    run_threads(8, record_by_default, NULL);
+    assert_int_equal(tm_counter_value(counter_of(tm_registry_default(), "c", TM_NO_LABELS)), 8);
+}
+
 TEST_MAIN("torture", T_LIMIT(what_many_threads_record_is_exact_and_every_snapshot_is_consistent, 120),
-          T(two_registries_recorded_to_at_once_keep_apart), T_LIMIT(series_made_by_many_threads_at_once_exist_once, 120))
+          T(two_registries_recorded_to_at_once_keep_apart),
+          T_LIMIT(series_made_by_many_threads_at_once_exist_once, 120),
+          T(help_that_comes_late_is_read_whole_or_not_at_all),
+          T(the_default_registry_is_made_once_however_many_ask_first))

@@ -241,5 +241,5 @@ TEST(sets_that_never_cease_do_not_keep_a_reader)
 }
 
 TEST_MAIN("torture_gauges", T_LIMIT(a_reader_never_joins_one_set_with_the_adds_of_another, 120),
-          T_LIMIT(whatever_the_order_the_value_is_that_of_some_order, 120), T(the_first_add_of_a_gauge_s_life_meets_sets),
-          T(sets_that_never_cease_do_not_keep_a_reader))
+          T_LIMIT(whatever_the_order_the_value_is_that_of_some_order, 120),
+          T(the_first_add_of_a_gauge_s_life_meets_sets), T(sets_that_never_cease_do_not_keep_a_reader))

@@ -17,14 +17,14 @@ int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 enum { LABEL_SETS = 3, CAP = 2, TIMES = 10, THREADS = 2, NAMES = 40 };
 
 typedef struct attempt {
-    size_t number;       /* of the allocation that fails */
-    const char *url;     /* of the store to sync to; NULL: none */
-    bool *failed;        /* in shared memory: whether there was such an allocation */
+    size_t number;   /* of the allocation that fails */
+    const char *url; /* of the store to sync to; NULL: none */
+    bool *failed;    /* in shared memory: whether there was such an allocation */
     tm_registry *registry;
     tm_store *store;
-    uint64_t asked;      /* recordings that were asked for */
-    uint64_t lost;       /* lookups that failed */
-    double gauges;       /* what was added to gauges before a clear */
+    uint64_t asked; /* recordings that were asked for */
+    uint64_t lost;  /* lookups that failed */
+    double gauges;  /* what was added to gauges before a clear */
 } attempt;
 
 static const char *const label_sets[LABEL_SETS] = {"one", "two", "over the cap"};
@@ -57,8 +57,9 @@ static void describe(tm_registry *registry, tm_family family)
 static void describe_all(tm_registry *registry)
 {
     static const double bounds[] = {1, 2, 3};
-    describe(registry, (tm_family){.name = "h", .type = TM_TYPE_HISTOGRAM, .unit = "seconds", .buckets = bounds,
-                                   .bucket_count = 3});
+    describe(
+        registry,
+        (tm_family){.name = "h", .type = TM_TYPE_HISTOGRAM, .unit = "seconds", .buckets = bounds, .bucket_count = 3});
     describe(registry, (tm_family){.name = "c", .type = TM_TYPE_COUNTER});
     describe(registry, (tm_family){.name = "c", .type = TM_TYPE_COUNTER, .help = "Late help."});
 }
@@ -176,7 +177,9 @@ static uint64_t counted(const tm_snapshot *snapshot)
     uint64_t count = 0;
     for (size_t i = 0; i < tm_snapshot_family_count(snapshot); i++) {
         const tm_family *family = tm_snapshot_family(snapshot, i);
-        size_t integers = family->type == TM_TYPE_GAUGE ? 0 : family->type == TM_TYPE_COUNTER ? 1 : family->bucket_count + 1;
+        size_t integers = family->type == TM_TYPE_GAUGE     ? 0
+                          : family->type == TM_TYPE_COUNTER ? 1
+                                                            : family->bucket_count + 1;
         for (size_t k = 0; k < tm_snapshot_series_count(snapshot, i); k++)
             for (size_t part = 0; part < integers; part++)
                 count += tm_snapshot_series(snapshot, i, k).values[part].u;
@@ -275,7 +278,8 @@ static void fail_every_allocation(const char *(*url_of)(size_t number), size_t a
     size_t number = 0;
     do {
         *failed = false;
-        attempt a = {.number = ++number, .url = url_of ? url_of(number) : NULL, .failed = failed};
+        number++;
+        attempt a = {.number = number, .url = url_of ? url_of(number) : NULL, .failed = failed};
         const char *complaint = complaint_of_child(fail_one_allocation, &a);
         if (complaint)
             fail_msg("allocation %zu fails: %s", number, complaint);

@@ -186,8 +186,8 @@ TEST(blocks_are_aligned_apart_and_within_a_segment)
         assert_non_null(blocks[i]);
         assert_int_equal(blocks[i]->count, count);
         assert_int_equal(blocks[i]->first.slot % count, 0);
-        assert_in_range(blocks[i]->first.slot + count, count, (uint64_t)TM__FIRST_SEGMENT_CELLS
-                                                                  << blocks[i]->first.segment);
+        assert_in_range(blocks[i]->first.slot + count, count,
+                        (uint64_t)TM__FIRST_SEGMENT_CELLS << blocks[i]->first.segment);
         for (size_t k = 0; k < i; k++)
             if (blocks[k]->first.segment == blocks[i]->first.segment)
                 assert_true(blocks[k]->first.slot + blocks[k]->count <= blocks[i]->first.slot ||

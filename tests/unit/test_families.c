@@ -28,7 +28,7 @@ TEST(a_description_comes_back_complete)
     double bounds[] = {-1, 0, 2.5, (double)INFINITY};
     char help[] = "How \"long\".";
     assert_ok(describe(registry, "h", TM_TYPE_HISTOGRAM, .help = help, .unit = "seconds", .buckets = bounds,
-                                        .bucket_count = 4));
+                       .bucket_count = 4));
     help[0] = '#';
     bounds[0] = 7;
     assert_ok(use(registry, "h", TM_TYPE_HISTOGRAM));
@@ -120,8 +120,7 @@ TEST(bad_descriptions_are_refused)
     assert_status(describe(registry, "m", TM_TYPE_GAUGE, .buckets = falling, .bucket_count = 1), TM_EINVAL);
     assert_status(describe(registry, "m", TM_TYPE_HISTOGRAM, .buckets = falling, .bucket_count = 2), TM_EINVAL);
     assert_status(describe(registry, "m", TM_TYPE_HISTOGRAM, .buckets = infinite, .bucket_count = 2), TM_EINVAL);
-    assert_status(describe(registry, "m", TM_TYPE_HISTOGRAM, .buckets = not_numbers, .bucket_count = 2),
-                  TM_EINVAL);
+    assert_status(describe(registry, "m", TM_TYPE_HISTOGRAM, .buckets = not_numbers, .bucket_count = 2), TM_EINVAL);
     assert_status(describe(registry, "m", TM_TYPE_HISTOGRAM, .buckets = many, .bucket_count = TM_BUCKETS_MAX + 1),
                   TM_EINVAL);
     assert_int_equal(stats_of(registry).families, 0);

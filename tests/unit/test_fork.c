@@ -44,8 +44,8 @@ static series make(void)
 
 static bool shows(const series *s, uint64_t count, double set, double added, uint64_t observations)
 {
-    return tm_counter_value(s->counter) == count && tm_gauge_value(s->set) == set && tm_gauge_value(s->added) == added &&
-           tm_histogram_count(s->histogram) == observations &&
+    return tm_counter_value(s->counter) == count && tm_gauge_value(s->set) == set &&
+           tm_gauge_value(s->added) == added && tm_histogram_count(s->histogram) == observations &&
            tm_histogram_sum(s->histogram) == 0.5 * (double)observations;
 }
 
@@ -388,9 +388,9 @@ TEST(nodes_are_called_newest_first_before_and_oldest_first_after)
 
 TEST_MAIN("fork", T(a_child_begins_at_zero_and_the_parent_goes_on), T(a_child_can_fork_again),
           T(everything_works_in_a_child), T(a_child_of_a_cleared_registry_begins_at_zero),
-          T(what_a_clear_hides_stays_hidden_in_a_child), T(a_set_that_another_thread_was_in_the_middle_of_does_not_hold_up_a_child),
-          T(the_drops_of_the_parent_are_not_the_child_s),
-          T(a_child_of_many_threads_begins_without_their_shards),
+          T(what_a_clear_hides_stays_hidden_in_a_child),
+          T(a_set_that_another_thread_was_in_the_middle_of_does_not_hold_up_a_child),
+          T(the_drops_of_the_parent_are_not_the_child_s), T(a_child_of_many_threads_begins_without_their_shards),
           T(a_child_whose_first_thread_ends_does_not_go_on_with_a_shard_of_the_parent),
           T(a_fork_waits_while_another_thread_is_making_a_series),
           T(nodes_are_called_newest_first_before_and_oldest_first_after))

@@ -252,5 +252,5 @@ TEST_MAIN("gauge", T(a_new_gauge_is_zero_and_is_shown), T(set_replaces_and_add_a
           T(every_double_goes_in_and_comes_out), T(a_set_voids_what_all_threads_had_added),
           T(a_set_during_another_voids_what_was_added_before_it), T(what_is_added_after_a_set_during_another_counts),
           T(what_is_added_during_a_set_belongs_to_it), T(a_read_waits_for_the_end_of_a_set),
-          T(a_cleared_gauge_is_zero_and_hidden_until_it_is_used),
-          T(adds_that_cancel_out_show_a_cleared_gauge), T(many_gauges_do_not_disturb_each_other))
+          T(a_cleared_gauge_is_zero_and_hidden_until_it_is_used), T(adds_that_cancel_out_show_a_cleared_gauge),
+          T(many_gauges_do_not_disturb_each_other))

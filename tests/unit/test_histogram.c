@@ -39,8 +39,20 @@ TEST(a_value_falls_into_the_first_bucket_whose_bound_is_not_below_it)
         double value;
         size_t bucket;
     } cases[] = {
-        {-(double)INFINITY, 0}, {-3, 0}, {-2, 0}, {-1.5, 1}, {-0.0, 2}, {0, 2}, {5e-324, 3}, {0.5, 3}, {1, 4},
-        {1.0000000000000002, 5}, {5, 6}, {5.000000000000001, 7}, {1e308, 7}, {(double)INFINITY, 7},
+        {-(double)INFINITY, 0},
+        {-3, 0},
+        {-2, 0},
+        {-1.5, 1},
+        {-0.0, 2},
+        {0, 2},
+        {5e-324, 3},
+        {0.5, 3},
+        {1, 4},
+        {1.0000000000000002, 5},
+        {5, 6},
+        {5.000000000000001, 7},
+        {1e308, 7},
+        {(double)INFINITY, 7},
     };
     tm_registry *registry = new_registry();
     tm_histogram *histogram = histogram_with(registry, "h", plain_bounds, PLAIN_BOUNDS);

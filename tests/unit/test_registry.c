@@ -148,9 +148,18 @@ TEST(bad_labels_give_handles_that_record_nothing)
     memset(long_value, 'v', TM_VALUE_MAX + 1);
     tm_registry *registry = new_registry();
     const tm_labels bad[] = {
-        TM_LABELS("", "v"),          TM_LABELS("1a", "v"),       TM_LABELS("a.b", "v"),    TM_LABELS("__a", "v"),
-        TM_LABELS("le", "1"),        TM_LABELS("quantile", "1"), TM_LABELS("a", "\xff"),   TM_LABELS("a", "1", "a", "2"),
-        TM_LABELS("a", long_value),  {NULL, 1},                  {NULL, SIZE_MAX},         {(const char *const[]){"a", NULL}, 1},
+        TM_LABELS("", "v"),
+        TM_LABELS("1a", "v"),
+        TM_LABELS("a.b", "v"),
+        TM_LABELS("__a", "v"),
+        TM_LABELS("le", "1"),
+        TM_LABELS("quantile", "1"),
+        TM_LABELS("a", "\xff"),
+        TM_LABELS("a", "1", "a", "2"),
+        TM_LABELS("a", long_value),
+        {NULL, 1},
+        {NULL, SIZE_MAX},
+        {(const char *const[]){"a", NULL}, 1},
         {(const char *const[]){NULL, "v"}, 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

@@ -130,8 +130,8 @@ TEST(everything_is_copied)
     char labels[] = "a=\"1\"";
     double bounds[] = {1, 2};
     tm_number values[] = {{.u = 1}, {.u = 2}, {.u = 3}, {.d = 4.5}};
-    size_t place = add_family(snapshot, FAMILY(name, TM_TYPE_HISTOGRAM, .help = help, .unit = unit, .buckets = bounds,
-                                               .bucket_count = 2));
+    size_t place = add_family(
+        snapshot, FAMILY(name, TM_TYPE_HISTOGRAM, .help = help, .unit = unit, .buckets = bounds, .bucket_count = 2));
     assert_ok(tm_snapshot_add_series(snapshot, place, labels, strlen(labels), values));
     memset(name, '#', 1);
     memset(help, '#', 5);
@@ -218,10 +218,28 @@ TEST(bad_arguments_are_refused)
 TEST(labels_that_are_not_canonical_are_refused)
 {
     static const char *const bad[] = {
-        "a",           "a=",          "a=1",           "a=\"1",      "a=\"1\",",           ",a=\"1\"",
-        "a=\"1\"b=\"2\"", "b=\"1\",a=\"2\"", "a=\"1\",a=\"2\"", "a=\"\\x\"", "a=\"\n\"", "a=\"\"\"",
-        "{a=\"1\"}",   "a = \"1\"",   "__a=\"1\"",     "le=\"1\"",   "quantile=\"1\"",     "1=\"1\"",
-        "a=\"\xff\"",  "=\"1\"",      "a=\"1\" ",      "a.b=\"1\"",
+        "a",
+        "a=",
+        "a=1",
+        "a=\"1",
+        "a=\"1\",",
+        ",a=\"1\"",
+        "a=\"1\"b=\"2\"",
+        "b=\"1\",a=\"2\"",
+        "a=\"1\",a=\"2\"",
+        "a=\"\\x\"",
+        "a=\"\n\"",
+        "a=\"\"\"",
+        "{a=\"1\"}",
+        "a = \"1\"",
+        "__a=\"1\"",
+        "le=\"1\"",
+        "quantile=\"1\"",
+        "1=\"1\"",
+        "a=\"\xff\"",
+        "=\"1\"",
+        "a=\"1\" ",
+        "a.b=\"1\"",
     };
     tm_snapshot *snapshot = new_snapshot(0);
     size_t place = add_family(snapshot, FAMILY("c", TM_TYPE_COUNTER, .help = ""));

@@ -182,6 +182,42 @@ TEST(a_store_that_is_closed_and_opened_again_counts_once)
     end(&h);
 }
 
+/* The copy that is put back is older than the retention: the first who syncs makes the ledger forget all others. */
+static void forget_after_rollback(bool back_to_nothing)
+{
+    history h;
+    begin(&h, &ledger_backend, ledger_backend_new(), 1);
+    h.faulty->faults_on = false;
+    record(&h, h.registries[0]);
+    assert_ok(tm_sync_to_cache(h.registries[0], h.store, NULL));
+    void *copy = h.faulty->backend.save(h.faulty->self);
+    ledger_backend_now_ms += 1000;
+    if (back_to_nothing)
+        h.faulty->backend.flush(h.faulty->self);
+    record(&h, h.registries[0]);
+    assert_ok(tm_sync_to_cache(h.registries[0], h.store, NULL));
+    ledger_backend_now_ms += INT64_C(8) * 24 * 3600 * 1000;
+    h.faulty->backend.restore(h.faulty->self, copy);
+    h.faulty->backend.discard(copy);
+    for (int i = 0; i < 5; i++) {
+        record(&h, h.registries[1]);
+        assert_ok(tm_sync_to_cache(h.registries[1], h.store, NULL));
+    }
+    record(&h, h.registries[0]);
+    assert_status(tm_sync_to_cache(h.registries[0], h.store, NULL), TM_ELOST);
+    no_total_is_above_the_truth(&h);
+    record(&h, h.registries[0]);
+    assert_ok(tm_sync_to_cache(h.registries[0], h.store, NULL));
+    no_total_is_above_the_truth(&h);
+    end(&h);
+}
+
+TEST(a_ledger_set_back_beyond_its_retention_is_never_above_the_truth_and_says_what_may_be_lost)
+{
+    forget_after_rollback(false);
+    forget_after_rollback(true);
+}
+
 TEST(two_handles_of_one_store_count_once)
 {
     history h;
@@ -202,4 +238,5 @@ TEST_MAIN("sync_histories", T(totals_are_exact_when_requests_and_replies_are_los
           T(totals_are_exact_when_everything_happens),
           T(the_ledger_is_exact_when_requests_and_replies_are_lost_or_late), T(the_ledger_is_exact_when_it_rolls_back),
           T(the_ledger_is_exact_when_everything_happens), T(a_store_that_is_closed_and_opened_again_counts_once),
+          T(a_ledger_set_back_beyond_its_retention_is_never_above_the_truth_and_says_what_may_be_lost),
           T(two_handles_of_one_store_count_once))

@@ -183,6 +183,6 @@ TEST(a_table_that_was_never_made_is_freed_like_any_other)
 }
 
 TEST_MAIN("table", T(what_was_put_is_found), T(what_a_table_has_outgrown_stays_for_readers_that_are_still_in_it),
-          T(entries_of_one_hash_are_told_apart),
-          T(what_was_removed_is_gone_and_can_come_back), T(putting_and_removing_does_not_grow_a_table),
-          T(readers_find_everything_while_the_table_grows), T(a_table_that_was_never_made_is_freed_like_any_other))
+          T(entries_of_one_hash_are_told_apart), T(what_was_removed_is_gone_and_can_come_back),
+          T(putting_and_removing_does_not_grow_a_table), T(readers_find_everything_while_the_table_grows),
+          T(a_table_that_was_never_made_is_freed_like_any_other))

@@ -1,7 +1,7 @@
 -- Applies one batch of changes, exactly once. docs/redis.md tells the keys and fields.
 --
 -- KEYS: totals, families, instances, values of this instance, gauges of this instance
--- ARGV: instance, prev, seq, values_ttl_ms, retention_ms, known_id, known_time_ms, fresh_id, groups, N,
+-- ARGV: instance, prev, seq, values_ttl_ms, retention_ms, known_id, first_time_ms, fresh_id, groups, N,
 --       then field and value of N counts and sums, field and value of the gauges, N deltas
 -- groups: for each run of changes of one family and kind a line KIND COUNT NAME DESCRIPTION<tab>HELP
 --       kinds: c counts, s sums, g gauges; the gauges come last
@@ -12,7 +12,7 @@
 -- that can fail as a whole comes before the first total moves: every key is looked at, every command that is not asked
 -- for its error was run.
 local totals, families, instances, values, gauges = unpack(KEYS)
-local instance, prev, seq, values_ttl_ms, retention_ms, known_id, known_time_ms, fresh_id, groups = unpack(ARGV, 1, 9)
+local instance, prev, seq, values_ttl_ms, retention_ms, known_id, first_time_ms, fresh_id, groups = unpack(ARGV, 1, 9)
 local call, format, ARGV = redis.call, string.format, ARGV
 local FIRST = 11
 local counted = tonumber(ARGV[10])
@@ -260,7 +260,8 @@ if entry then
     remember(last, refused_before)
     return answer('resync', last, complete and 'values' or 'expired')
 end
-if known_id == id and tonumber(known_time_ms) <= tonumber(retired_until_ms or -1) then
+-- It may have been retired here, in whatever state the totals were then: the id need not be the one it knows.
+if known_id ~= '' and tonumber(first_time_ms) <= tonumber(retired_until_ms or -1) then
     remember('0', '')
     return answer('resync', '0', 'expired')
 end

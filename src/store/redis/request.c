@@ -165,7 +165,7 @@ static size_t add_head(maker *m, const tm__redis *redis, const unsigned char fre
     add_number(m, (uint64_t)redis->values_ttl_ms);
     add_number(m, (uint64_t)redis->retention_ms);
     add_id(m, batch->known_store_id);
-    add_number(m, batch->known_time_ms > 0 ? (uint64_t)batch->known_time_ms : 0);
+    add_number(m, batch->first_time_ms > 0 ? (uint64_t)batch->first_time_ms : 0);
     add_id(m, fresh_id);
     size_t groups_at = m->request->count++;
     add_number(m, m->counted);
