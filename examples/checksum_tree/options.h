@@ -13,7 +13,8 @@ typedef struct tree_options {
     char *store_url;
 } tree_options;
 
-/* Reads the command line. Returns -1 to go on, else the exit status: 0 after --help, 2 for a mistake (told on stderr). */
+/* Reads the command line. Returns -1 to go on, else the exit status: 0 after --help, 2 for a mistake (told on
+ * stderr). */
 int options_parse(tree_options *options, int argc, char **argv);
 void options_free(tree_options *options);
 

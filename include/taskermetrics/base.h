@@ -27,30 +27,30 @@
 TM_BEGIN_DECLS
 
 /* Every status: number, name, text. The one list from which the codes, names and texts are made. */
-#define TM_STATUS_LIST(X)                                                       \
-    X(0, OK, "success")                                                         \
-    X(-1, EINVAL, "invalid argument")                                           \
-    X(-2, ENOMEM, "out of memory")                                              \
-    X(-3, ENAME, "invalid metric name")                                         \
-    X(-4, ELABEL, "invalid label name or value")                                \
-    X(-5, ECONFLICT, "the name is in use with another type, buckets or unit")   \
-    X(-6, ECARDINALITY, "too many metric families")                             \
-    X(-7, EBUSY, "another sync of this registry is running")                    \
-    X(-8, ETIMEOUT, "the deadline passed")                                      \
-    X(-9, EURL, "invalid store URL")                                            \
-    X(-10, EUNSUPPORTED, "not supported")                                       \
-    X(-11, EUNAVAILABLE, "the store cannot be reached")                         \
-    X(-12, EDENIED, "permission denied")                                        \
-    X(-13, EIO, "input/output error")                                           \
-    X(-14, ENOSPC, "the store is full")                                         \
-    X(-15, ECORRUPT, "the stored data is damaged")                              \
-    X(-16, EPROTO, "malformed reply from the store")                            \
-    X(-17, ETOOBIG, "a size limit was exceeded")                                \
-    X(-18, EFIELD, "the store refused some of the numbers; the rest was applied") \
-    X(-19, ESINK, "the sink refused the output")                                \
-    X(-20, EOVERFLOW, "a total would overflow")                                 \
+#define TM_STATUS_LIST(X)                                                                       \
+    X(0, OK, "success")                                                                         \
+    X(-1, EINVAL, "invalid argument")                                                           \
+    X(-2, ENOMEM, "out of memory")                                                              \
+    X(-3, ENAME, "invalid metric name")                                                         \
+    X(-4, ELABEL, "invalid label name or value")                                                \
+    X(-5, ECONFLICT, "the name is in use with another type, buckets or unit")                   \
+    X(-6, ECARDINALITY, "too many metric families")                                             \
+    X(-7, EBUSY, "another sync of this registry is running")                                    \
+    X(-8, ETIMEOUT, "the deadline passed")                                                      \
+    X(-9, EURL, "invalid store URL")                                                            \
+    X(-10, EUNSUPPORTED, "not supported")                                                       \
+    X(-11, EUNAVAILABLE, "the store cannot be reached")                                         \
+    X(-12, EDENIED, "permission denied")                                                        \
+    X(-13, EIO, "input/output error")                                                           \
+    X(-14, ENOSPC, "the store is full")                                                         \
+    X(-15, ECORRUPT, "the stored data is damaged")                                              \
+    X(-16, EPROTO, "malformed reply from the store")                                            \
+    X(-17, ETOOBIG, "a size limit was exceeded")                                                \
+    X(-18, EFIELD, "the store refused some of the numbers; the rest was applied")               \
+    X(-19, ESINK, "the sink refused the output")                                                \
+    X(-20, EOVERFLOW, "a total would overflow")                                                 \
     X(-21, ELOST, "the store forgot what this process had sent; earlier counts may be missing") \
-    X(-22, ELOCKED, "the lock is held by another owner")                        \
+    X(-22, ELOCKED, "the lock is held by another owner")                                        \
     X(-23, EREADONLY, "the store is read-only")
 
 #define TM__STATUS_ENUM(number, name, text) TM_##name = (number),
@@ -96,13 +96,13 @@ typedef enum tm_aggregation {
 /* The description of a metric family: everything that all series of one name share.
  * NULL and 0 mean "not given". Strings and buckets are borrowed for the call and copied where they are kept. */
 typedef struct tm_family {
-    size_t size;           /* sizeof(tm_family); set by TM_FAMILY_INIT */
-    const char *name;      /* [a-zA-Z_:][a-zA-Z0-9_:.]*, at most TM_NAME_MAX bytes */
-    tm_type type;          /* required */
-    const char *help;      /* UTF-8, any length below 64 KiB */
-    const char *unit;      /* base unit such as "seconds" or "bytes": [a-zA-Z0-9_]+; becomes a suffix of the printed name */
-    const double *buckets; /* histograms: upper bounds, finite, strictly ascending (a last +Inf is allowed and implied) */
-    size_t bucket_count;   /* 0 to TM_BUCKETS_MAX; buckets NULL means the default duration buckets */
+    size_t size;                /* sizeof(tm_family); set by TM_FAMILY_INIT */
+    const char *name;           /* [a-zA-Z_:][a-zA-Z0-9_:.]*, at most TM_NAME_MAX bytes */
+    tm_type type;               /* required */
+    const char *help;           /* UTF-8, any length below 64 KiB */
+    const char *unit;           /* base unit such as "seconds": [a-zA-Z0-9_]+; becomes a suffix of the printed name */
+    const double *buckets;      /* histograms: upper bounds, finite, strictly ascending (a last +Inf is implied) */
+    size_t bucket_count;        /* 0 to TM_BUCKETS_MAX; buckets NULL means the default duration buckets */
     tm_aggregation aggregation; /* gauges */
 } tm_family;
 
@@ -148,8 +148,8 @@ template <class... Strings> inline tm_label_list<sizeof...(Strings)> tm_make_lab
 #else
 
 #define TM__COUNT_STRINGS(...) (sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
-#define TM__COUNT_PAIRS(...)                                                                              \
-    (TM__COUNT_STRINGS(__VA_ARGS__) / 2 +                                                                 \
+#define TM__COUNT_PAIRS(...)              \
+    (TM__COUNT_STRINGS(__VA_ARGS__) / 2 + \
      0 * sizeof(char[TM__COUNT_STRINGS(__VA_ARGS__) % 2 ? -1 : 1] /* TM_LABELS takes pairs */))
 #define TM_LABELS(...) ((tm_labels){(const char *const[]){__VA_ARGS__}, TM__COUNT_PAIRS(__VA_ARGS__)})
 #define TM_NO_LABELS ((tm_labels){NULL, 0})

@@ -55,12 +55,11 @@ TM_API void tm_registry_free(tm_registry *registry);
  * Errors: none. Threads: any. Ownership: the library's. */
 TM_API tm_registry *tm_registry_default(void);
 
-/* Sets every series back: none is shown until it is recorded to or looked up again. Handles stay valid,
- * descriptions stay. What had been counted and not yet synced still reaches the store; gauges become 0 there. A
- * histogram's sum is from then on a difference of two sums: exact for whole numbers below 2^53, rounded otherwise, and NaN
- * if an infinity was observed before.
- * cleared: NULL, or receives the number of series that were set back.
- * Errors: TM_EINVAL, TM_ENOMEM (nothing was cleared). Threads: any, also while others record. Ownership: none. */
+/* Sets every series back: none is shown until it is recorded to or looked up again. Handles stay valid, descriptions
+ * stay. What had been counted and not yet synced still reaches the store; gauges become 0 there. A histogram's sum
+ * is from then on a difference of two sums: exact for whole numbers below 2^53, rounded otherwise, and NaN if an
+ * infinity was observed before. cleared: NULL, or receives the number of series that were set back. Errors:
+ * TM_EINVAL, TM_ENOMEM (nothing was cleared). Threads: any, also while others record. Ownership: none. */
 TM_API int tm_registry_clear(tm_registry *registry, size_t *cleared);
 
 /* Fills in the numbers above. stats: its size field must be set (TM_REGISTRY_STATS_INIT) or 0.

@@ -49,8 +49,9 @@ TM_API int tm_snapshot_new(int64_t time_ms, tm_snapshot **out);
  * Ownership: everything is copied. */
 TM_API int tm_snapshot_add_family(tm_snapshot *snapshot, const tm_family *family, size_t *index);
 
-/* Adds a series to family `index`; each series once. labels: canonical text as in tm_series. values: tm_family_value_count numbers.
- * Errors: TM_EINVAL, TM_ELABEL (not canonical), TM_ENOMEM. Threads: one. Ownership: everything is copied. */
+/* Adds a series to family `index`; each series once. labels: canonical text as in tm_series. values:
+ * tm_family_value_count numbers. Errors: TM_EINVAL, TM_ELABEL (not canonical), TM_ENOMEM. Threads: one. Ownership:
+ * everything is copied. */
 TM_API int tm_snapshot_add_series(tm_snapshot *snapshot, size_t index, const char *labels, size_t labels_bytes,
                                   const tm_number *values);
 

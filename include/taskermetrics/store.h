@@ -28,13 +28,13 @@ typedef uint32_t tm_capabilities;
 
 typedef struct tm_store_options {
     size_t size;
-    const char *ns;            /* namespace; NULL: the URL's ?ns=, else "tasker" */
-    int64_t sync_timeout_ms;   /* total time one tm_sync_to_cache or tm_export_distributed may take; 0 means 1,000 */
-    int64_t liveness_ms;       /* gauges of an instance silent for longer no longer count; 0 means 300,000 */
-    int64_t values_ttl_ms;     /* how long a silent instance's absolute values are remembered; 0 means 3,600,000 */
-    int64_t retention_ms;      /* how long a silent instance's sequence number is remembered; 0 means 7 days */
-    uint32_t partitions;       /* Memcached: 1 to 4,096; 0 means 64 */
-    int skip_if_unavailable;   /* not 0: open succeeds though the store cannot be reached; each sync tries again */
+    const char *ns;          /* namespace; NULL: the URL's ?ns=, else "tasker" */
+    int64_t sync_timeout_ms; /* total time one tm_sync_to_cache or tm_export_distributed may take; 0 means 1,000 */
+    int64_t liveness_ms;     /* gauges of an instance silent for longer no longer count; 0 means 300,000 */
+    int64_t values_ttl_ms;   /* how long a silent instance's absolute values are remembered; 0 means 3,600,000 */
+    int64_t retention_ms;    /* how long a silent instance's sequence number is remembered; 0 means 7 days */
+    uint32_t partitions;     /* Memcached: 1 to 4,096; 0 means 64 */
+    int skip_if_unavailable; /* not 0: open succeeds though the store cannot be reached; each sync tries again */
     void (*warn)(void *ctx, const char *text); /* NULL, or is told of a condition worth a log line; must not block */
     void *warn_ctx;
 } tm_store_options;
@@ -69,22 +69,21 @@ typedef struct tm_read_options {
 #define TM_READ_OPTIONS_INIT { sizeof(tm_read_options), 0 }
 /* clang-format on */
 
-/* Reads the aggregate of all processes that synced, as a snapshot. Takes at most the store's sync_timeout_ms. Of families
- * of different programs that would print the same sample name (counter a, gauge a_total) only the first is in it.
- * options: NULL for defaults. error: NULL, or receives what went wrong.
- * Errors: TM_EINVAL, TM_ENOMEM, TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT and the like; *out is then NULL.
- * Threads: any. Ownership: the caller frees the snapshot with tm_snapshot_free. */
+/* Reads the aggregate of all processes that synced, as a snapshot. Takes at most the store's sync_timeout_ms. Of
+ * families of different programs that would print the same sample name (counter a, gauge a_total) only the first is
+ * in it. options: NULL for defaults. error: NULL, or receives what went wrong. Errors: TM_EINVAL, TM_ENOMEM,
+ * TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT and the like; *out is then NULL. Threads: any. Ownership: the caller
+ * frees the snapshot with tm_snapshot_free. */
 TM_API int tm_store_read(tm_store *store, const tm_read_options *options, tm_snapshot **out, tm_error *error);
 
 #define TM_LOCK_TOKEN_MAX 64 /* bytes in a token */
 #define TM_LOCK_NAME_MAX 128 /* bytes in the name of a lock */
 
 /* Locks between processes, for work that only one should do at a time; a lock runs out by itself after its ttl.
- * name: 1 to TM_LOCK_NAME_MAX bytes of [A-Za-z0-9_.:-]. token: names the owner, 1 to TM_LOCK_TOKEN_MAX bytes of the same;
- * make it random. ttl_ms: above 0. *ttl_ms receives the time left, 0 if nobody holds the lock.
- * Errors: TM_ELOCKED (lock: another owner holds it; unlock, extend: it is not, or no longer, yours), TM_EUNSUPPORTED (see
- *   TM_CAP_LOCKING, TM_CAP_TTL_INSPECTION), TM_EINVAL, TM_ETIMEOUT, TM_EUNAVAILABLE ...
- * Threads: any. Ownership: none. */
+ * name: 1 to TM_LOCK_NAME_MAX bytes of [A-Za-z0-9_.:-]. token: names the owner, 1 to TM_LOCK_TOKEN_MAX bytes of the
+ * same; make it random. ttl_ms: above 0. *ttl_ms receives the time left, 0 if nobody holds the lock. Errors:
+ * TM_ELOCKED (lock: another owner holds it; unlock, extend: it is not, or no longer, yours), TM_EUNSUPPORTED (see
+ * TM_CAP_LOCKING, TM_CAP_TTL_INSPECTION), TM_EINVAL, TM_ETIMEOUT, TM_EUNAVAILABLE ... Threads: any. Ownership: none. */
 TM_API int tm_store_lock(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error);
 TM_API int tm_store_unlock(tm_store *store, const char *name, const char *token, tm_error *error);
 TM_API int tm_store_lock_extend(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error);
@@ -107,17 +106,18 @@ typedef struct tm_change {
 
 #define TM_STORE_ID_BYTES 16
 
-/* A numbered batch of changes. Repeating a batch is harmless: the store knows it by instance and seq. A batch without
- * changes whose seq is prev asks "do you still know me?" and keeps the instance alive; its natural answer is DUPLICATE. */
+/* A numbered batch of changes. Repeating a batch is harmless: the store knows it by instance and seq. A batch
+ * without changes whose seq is prev asks "do you still know me?" and keeps the instance alive; its natural answer is
+ * DUPLICATE. */
 typedef struct tm_batch {
-    const char *instance; /* names one process incarnation and registry: host-pid-random; at most 160 bytes, no spaces */
+    const char *instance; /* one process incarnation and registry: host-pid-random; at most 160 bytes, no spaces */
     size_t partition;     /* 0 <= partition < the number the store said */
     uint64_t prev;        /* the seq that was acknowledged last, 0 for none */
     uint64_t seq;         /* the number of this batch, greater than prev, never used for other changes */
     const tm_change *changes;
-    size_t change_count;  /* 0 only if seq is prev */
+    size_t change_count;                             /* 0 only if seq is prev */
     unsigned char known_store_id[TM_STORE_ID_BYTES]; /* what the last acknowledgement carried; zeros for none */
-    int64_t first_time_ms; /* the earliest of the store's times that any answer carried */
+    int64_t first_time_ms;                           /* the earliest of the store's times that any answer carried */
 } tm_batch;
 
 typedef enum tm_answer {
@@ -130,7 +130,7 @@ typedef enum tm_answer {
 typedef enum tm_memory {
     TM_MEMORY_NOTHING = 0, /* the totals hold nothing of this instance: baseline zero */
     TM_MEMORY_VALUES = 1,  /* exactly what was told through `remembered`; everything else is zero */
-    TM_MEMORY_EXPIRED = 2  /* the totals hold something of it, but how much is forgotten: the caller keeps its baseline */
+    TM_MEMORY_EXPIRED = 2  /* the totals hold something of it, how much is forgotten: the caller keeps its baseline */
 } tm_memory;
 
 /* The answer to a batch. The caller sets ctx and the two functions; the store calls them, before apply returns, and
@@ -139,9 +139,9 @@ typedef struct tm_reply {
     tm_answer answer;
     uint64_t last_seq; /* RESYNC: the last seq of this instance that the store knows, 0 for none */
     tm_memory memory;  /* RESYNC */
-    unsigned char store_id[TM_STORE_ID_BYTES]; /* names this content of the store; new when it began anew; zeros: none */
-    int64_t time_ms;   /* the store's clock */
-    uint64_t bytes;    /* sent and received for this batch */
+    unsigned char store_id[TM_STORE_ID_BYTES]; /* names this content; new when the store began anew; zeros: none */
+    int64_t time_ms;                           /* the store's clock */
+    uint64_t bytes;                            /* sent and received for this batch */
     void *ctx;
     /* RESYNC with TM_MEMORY_VALUES: one remembered number of a counter or histogram. */
     int (*remembered)(void *ctx, const char *family, const char *labels, size_t labels_bytes, size_t part,
@@ -178,16 +178,18 @@ typedef struct tm_store_ops {
      * been checked. */
     int (*lock)(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns, tm_error *error);
     int (*unlock)(void *self, const char *name, const char *token, int64_t deadline_ns, tm_error *error);
-    int (*extend)(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns, tm_error *error);
+    int (*extend)(void *self, const char *name, const char *token, int64_t ttl_ms, int64_t deadline_ns,
+                  tm_error *error);
     int (*ttl)(void *self, const char *name, int64_t deadline_ns, int64_t *ttl_ms, tm_error *error);
 } tm_store_ops;
 
-/* Makes a store from a table of functions. ops: copied. self: given to every function.
- * Errors: TM_EINVAL (a missing function or size), TM_ENOMEM; *out is then NULL and self has been closed, except on TM_EINVAL.
- * Threads: any. Ownership: the store owns self until tm_store_close calls ops->close. */
+/* Makes a store from a table of functions. ops: copied. self: given to every function. Errors: TM_EINVAL (a missing
+ * function or size), TM_ENOMEM; *out is then NULL and self has been closed, except on TM_EINVAL. Threads: any.
+ * Ownership: the store owns self until tm_store_close calls ops->close. */
 TM_API int tm_store_new(const tm_store_ops *ops, void *self, tm_store **out);
 
-/* Nanoseconds on a clock that never goes back: the clock of all deadlines. Errors: none. Threads: any. Ownership: none. */
+/* Nanoseconds on a clock that never goes back: the clock of all deadlines. Errors: none. Threads: any. Ownership:
+ * none. */
 TM_API int64_t tm_monotonic_ns(void);
 
 /* Makes tm_store_open know a further URL scheme. open: as tm_store_open, with defaults filled in, error never NULL.

@@ -1,5 +1,5 @@
-/* Thread cancellation: a thread that is cancelled in the middle of a store's work would leave locks taken for ever. So it is
- * put off until the work is done, which has a deadline. */
+/* Thread cancellation: a thread that is cancelled in the middle of a store's work would leave locks taken for ever.
+ * So it is put off until the work is done, which has a deadline. */
 #ifndef TM__BASE_CANCEL_H
 #define TM__BASE_CANCEL_H
 

@@ -19,9 +19,9 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 #endif
 }
 
-/* Values of up to 16 bytes, which most are, go into the product whole, longer ones by their XXH3. The name is a part of one
- * factor, so that a="1",b="2" differs from a="2",b="1"; its middle, if it is longer than 16 bytes, is left to comparing.
- * The constants are the golden ratio and the square root of two. */
+/* Values of up to 16 bytes, which most are, go into the product whole, longer ones by their XXH3. The name is a part
+ * of one factor, so that a="1",b="2" differs from a="2",b="1"; its middle, if it is longer than 16 bytes, is left to
+ * comparing. The constants are the golden ratio and the square root of two. */
 static inline uint64_t hash_pair(const char *name, size_t name_len, const char *value, size_t value_len)
 {
     tm__ends n = tm__bytes_ends(name, name_len);

@@ -36,7 +36,8 @@ bool tm__label_name_ok(const char *name, size_t len)
     return !reserved;
 }
 
-/* The length of the UTF-8 sequence at s, of at most n bytes; 0 if it is not valid. Table 3-7 of the Unicode standard. */
+/* The length of the UTF-8 sequence at s, of at most n bytes; 0 if it is not valid. Table 3-7 of the Unicode
+ * standard. */
 static size_t sequence_length(const unsigned char *s, size_t n)
 {
     unsigned char lead = s[0];
@@ -90,7 +91,8 @@ size_t tm__printed_name(const tm_family *family, char out[TM__PRINTED_MAX])
 
 /* ---- sample names -------------------------------------------------------------------------------------------- */
 
-/* What stands behind a family's printed name in the names of its samples; bits of a set. OpenMetrics reserves _created. */
+/* What stands behind a family's printed name in the names of its samples; bits of a set. OpenMetrics reserves
+ * _created. */
 static const char *const suffixes[] = {"", "_total", "_created", "_bucket", "_count", "_sum"};
 enum { PLAIN = 1, TOTAL = 2, CREATED = 4, BUCKET = 8, COUNT = 16, SUM = 32, SUFFIXES = 6 };
 

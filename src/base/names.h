@@ -25,8 +25,8 @@ TM__SHARED bool tm__utf8_ok(const char *text, size_t len);
  * added unless it is there already. Without prefix; samples of a counter add "_total" again. Returns the length. */
 TM__SHARED size_t tm__printed_name(const tm_family *family, char out[TM__PRINTED_MAX]);
 
-/* Whether a sample of this family would print the name of a sample of another: counter a and gauge a_total, histogram a and
- * gauge a_count. find: the family whose tm__printed_name is `printed`, or NULL. */
+/* Whether a sample of this family would print the name of a sample of another: counter a and gauge a_total,
+ * histogram a and gauge a_count. find: the family whose tm__printed_name is `printed`, or NULL. */
 typedef const tm_family *tm__find_printed(const void *ctx, const char *printed);
 bool tm__sample_names_taken(const tm_family *family, tm__find_printed *find, const void *ctx);
 

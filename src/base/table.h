@@ -22,11 +22,13 @@ typedef struct tm__table {
 TM__SHARED int tm__table_init(tm__table *table, ck_hs_hash_cb_t *hash, ck_hs_compare_cb_t *same);
 TM__SHARED void tm__table_free(tm__table *table);
 
-/* Right after tm__table_init: makes room for so many entries, so that the table need not grow step by step. TM_ENOMEM. */
+/* Right after tm__table_init: makes room for so many entries, so that the table need not grow step by step.
+ * TM_ENOMEM. */
 int tm__table_reserve(tm__table *table, size_t count);
 
-/* The entry for a key, or NULL. Any thread, at any time. ck's loads are invisible to ThreadSanitizer and ordered only by
- * data dependency: `same` and the caller must load-acquire a field that the writer stored with release before put. */
+/* The entry for a key, or NULL. Any thread, at any time. ck's loads are invisible to ThreadSanitizer and ordered
+ * only by data dependency: `same` and the caller must load-acquire a field that the writer stored with release
+ * before put. */
 TM__SHARED void *tm__table_get(const tm__table *table, uint64_t hash, const void *key);
 
 /* Adds an entry that is not there yet. TM_ENOMEM. */

@@ -105,8 +105,8 @@ static void put_double(json *j, double value)
     tm__write(j->writer, text, print_number(value, text));
 }
 
-/* The labels without spaces, in one pass over their text, whose values are escaped as JSON would. Takes at most two bytes
- * more a label. NULL at a control character. */
+/* The labels without spaces, in one pass over their text, whose values are escaped as JSON would. Takes at most two
+ * bytes more a label. NULL at a control character. */
 static char *put_compact_labels(char *at, const char *text, size_t len)
 {
     const char *end = text + len;

@@ -33,8 +33,8 @@ static inline void tm__write(tm__writer *writer, const char *bytes, size_t len)
 
 void tm__writer_flush(tm__writer *writer);
 
-/* Where `bytes` bytes can be put without further checks; the caller then adds to len what it did put. bytes: at most the
- * capacity. */
+/* Where `bytes` bytes can be put without further checks; the caller then adds to len what it did put. bytes: at most
+ * the capacity. */
 static inline char *tm__writer_room(tm__writer *writer, size_t bytes)
 {
     if (writer->capacity - writer->len < bytes)

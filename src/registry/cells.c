@@ -280,8 +280,8 @@ static int start(void)
     return status;
 }
 
-/* At load, not at first use: a lock around a first use could be held by another thread in the middle of a fork. Early, so
- * that the constructors of a program that is linked with the static library can record. */
+/* At load, not at first use: a lock around a first use could be held by another thread in the middle of a fork.
+ * Early, so that the constructors of a program that is linked with the static library can record. */
 __attribute__((constructor(101))) static void start_at_load(void)
 {
     start_status = start();

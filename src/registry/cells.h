@@ -58,8 +58,8 @@ extern _Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT + 1]
 /* Allocates a segment for the calling thread; NULL if there is no memory. */
 tm__cell *tm__cells_touch(uint32_t segment);
 
-/* The calling thread's copy of a run; NULL if it has not touched the segment yet. The hot path: TLS load, test, add. What
- * follows on NULL belongs into a function of its own, so that the hot one needs no stack frame. */
+/* The calling thread's copy of a run; NULL if it has not touched the segment yet. The hot path: TLS load, test, add.
+ * What follows on NULL belongs into a function of its own, so that the hot one needs no stack frame. */
 static inline tm__cell *tm__touched_cells(tm__cells cells)
 {
     tm__cell *segment = tm__thread_segments[cells.segment];

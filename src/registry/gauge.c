@@ -1,16 +1,16 @@
 /* Gauges: set and add from any thread.
  *
  * A gauge is a shared base and, in every thread that adds, a pair of cells: the version of the base that the thread
- * added to, and how much. Its value is the base plus the amounts that carry the present version; a set gives the base a
- * new version and so voids all amounts at once. Adding touches only the thread's own cells.
+ * added to, and how much. Its value is the base plus the amounts that carry the present version; a set gives the
+ * base a new version and so voids all amounts at once. Adding touches only the thread's own cells.
  *
- * A gauge that nobody ever added to has no amounts to void: set is one plain store. The first add switches that off for
- * good (has_adds). A set that is under way at that very moment voids nothing, as if it had come before the add.
+ * A gauge that nobody ever added to has no amounts to void: set is one plain store. The first add switches that off
+ * for good (has_adds). A set that is under way at that very moment voids nothing, as if it had come before the add.
  *
  * Otherwise a set makes the version odd, writes the base, and makes the version even again. What is added in between
- * belongs to the version to come. A second set that comes in between moves the odd version on by two, which voids what was
- * added so far, and leaves it at that: the two count as having come at that moment, the second one first. Nobody waits but
- * the readers, and they only while a set is under way. */
+ * belongs to the version to come. A second set that comes in between moves the odd version on by two, which voids
+ * what was added so far, and leaves it at that: the two count as having come at that moment, the second one first.
+ * Nobody waits but the readers, and they only while a set is under way. */
 #include <sched.h>
 
 #include "registry/registry.h"
@@ -58,8 +58,8 @@ static bool begin_set(tm__gauge_state *state, uint64_t *version)
                                                    memory_order_relaxed);
 }
 
-/* Voids what was added since the set that is under way began. False, with *version even, if it has ended meanwhile; true
- * also if a third set did the voiding. Release: pairs with the acquire in end_set. */
+/* Voids what was added since the set that is under way began. False, with *version even, if it has ended meanwhile;
+ * true also if a third set did the voiding. Release: pairs with the acquire in end_set. */
 static bool join_set(tm__gauge_state *state, uint64_t *version)
 {
     uint64_t under_way = *version;
@@ -68,9 +68,10 @@ static bool join_set(tm__gauge_state *state, uint64_t *version)
            *version != under_way + 1;
 }
 
-/* Writes the base and publishes it. Whoever joined may have set the gauge before, by a plain store that came after ours:
- * then the base is written again, or a thread's first set would outlive its second. That can only be in the moment of
- * the gauge's first add, so after some attempts the version is published as it stands, and nobody waits for ever. */
+/* Writes the base and publishes it. Whoever joined may have set the gauge before, by a plain store that came after
+ * ours: then the base is written again, or a thread's first set would outlive its second. That can only be in the
+ * moment of the gauge's first add, so after some attempts the version is published as it stands, and nobody waits
+ * for ever. */
 static void end_set(tm__gauge_state *state, uint64_t version, uint64_t bits)
 {
     for (int attempt = 0; attempt < ATTEMPTS_TO_END; attempt++) {

@@ -1,5 +1,5 @@
-/* The handles given out on errors. Their cells are in a segment that no thread has, so recording to them ends where it does
- * when there is no memory: the registry, if there is one, counts a drop. */
+/* The handles given out on errors. Their cells are in a segment that no thread has, so recording to them ends where
+ * it does when there is no memory: the registry, if there is one, counts a drop. */
 #include "registry/registry.h"
 
 /* A set looks twice if there have been adds. Nothing is ever written here. */

@@ -94,8 +94,8 @@ bool tm__series_shown(const tm__series *series, tm_number *values)
     return recorded || !hides;
 }
 
-/* Room for an offset for every number there is. Readers may be in the old array, so it stays; arrays double, so that all
- * the old ones together are no larger than the new. */
+/* Room for an offset for every number there is. Readers may be in the old array, so it stays; arrays double, so that
+ * all the old ones together are no larger than the new. */
 static tm__cleared *offsets_for_all(tm_registry *registry)
 {
     tm__cleared *cleared = atomic_load_explicit(&registry->cleared, memory_order_relaxed);

@@ -154,9 +154,9 @@ void tm__instance_expire_values(tm__ledger_instance *instance);
  * their number; the one called `name` each time. */
 void tm__ledger_expire(tm__ledger *ledger, const char *name, const tm__ledger_rules *rules, int64_t now_ms);
 
-/* Whether an instance that the ledger does not know may be one that it has retired: it was heard of, by whatever state of
- * the ledger, no later than the last of the retired. Its own last time would not do: the ledger may have gone back to a state
- * before that, and retired it there. */
+/* Whether an instance that the ledger does not know may be one that it has retired: it was heard of, by whatever
+ * state of the ledger, no later than the last of the retired. Its own last time would not do: the ledger may have
+ * gone back to a state before that, and retired it there. */
 bool tm__ledger_may_have_retired(const tm__ledger *ledger, const tm_batch *batch);
 
 #endif

@@ -15,8 +15,8 @@ typedef struct tm__resolver {
 } tm__resolver;
 
 /* *out is freed with freeaddrinfo. TM_EUNAVAILABLE (no such host), TM_ETIMEOUT, TM_ENOMEM. */
-int tm__resolve(tm__resolver *resolver, const char *host, const char *port, int64_t deadline_ns,
-                           struct addrinfo **out, tm_error *error);
+int tm__resolve(tm__resolver *resolver, const char *host, const char *port, int64_t deadline_ns, struct addrinfo **out,
+                tm_error *error);
 
 /* Waits for nothing: a lookup that still runs is left to its thread. */
 TM__SHARED void tm__resolver_free(tm__resolver *resolver);

@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-/* Waits until the socket is ready, or fails. Once the deadline has passed it is TM_ETIMEOUT, ready or not: a server that
- * drips must not stretch it. */
+/* Waits until the socket is ready, or fails. Once the deadline has passed it is TM_ETIMEOUT, ready or not: a server
+ * that drips must not stretch it. */
 static int wait_ready(int fd, short events, int64_t deadline_ns, tm_error *error)
 {
     for (;;) {

@@ -19,9 +19,9 @@ typedef struct tm__plan {
 int tm__plan_make(const tm_snapshot *snapshot, size_t partition_count, tm__plan *out);
 void tm__plan_free(tm__plan *plan);
 
-/* Fills an empty batch with what has changed since the baseline, from item *cursor on, up to `end` or to max_changes (0:
- * no limit), and moves the cursor. Numbers that are below their baseline are left out and counted in *fallen. TM_ENOMEM:
- * the batch is empty. */
+/* Fills an empty batch with what has changed since the baseline, from item *cursor on, up to `end` or to max_changes
+ * (0: no limit), and moves the cursor. Numbers that are below their baseline are left out and counted in *fallen.
+ * TM_ENOMEM: the batch is empty. */
 int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end,
                         size_t max_changes, tm__outgoing *out, size_t *fallen);
 

@@ -57,7 +57,8 @@ typedef struct tm__sync_state {
     char instance[161];
 } tm__sync_state;
 
-/* The state of a registry; a forked child gets a new one. Only for the one who holds the registry's sync. NULL: status. */
+/* The state of a registry; a forked child gets a new one. Only for the one who holds the registry's sync. NULL:
+ * status. */
 int tm__sync_state_get(tm_registry *registry, tm__sync_state **out);
 
 /* The session with a store, laid out for its partitions and for part_count numbers. TM_ENOMEM. */

@@ -86,8 +86,8 @@ static void take_back_refusals(tm__outgoing *outgoing)
         outgoing->sent[i].part = outgoing->sent[i].series + (uint32_t)outgoing->changes[i].part;
 }
 
-/* Before has_baseline is set. The earliest time that any answer carried is kept: a store that retires silent instances asks
- * whether it may have known us, in whatever state of it that was. */
+/* Before has_baseline is set. The earliest time that any answer carried is kept: a store that retires silent
+ * instances asks whether it may have known us, in whatever state of it that was. */
 static void take_store_id(tm__partition *partition, const tm_reply *reply)
 {
     memcpy(partition->store_id, reply->store_id, sizeof partition->store_id);
@@ -378,7 +378,8 @@ static void run(job *j)
     j->report.duration_ns = tm__monotonic_ns() - start_ns;
 }
 
-/* One sync at a time. A holder from before a fork is not in this process: what it was changing is left alone for good. */
+/* One sync at a time. A holder from before a fork is not in this process: what it was changing is left alone for
+ * good. */
 static bool take_turn(tm_registry *registry)
 {
     uint32_t mine = tm__incarnation() + 1;

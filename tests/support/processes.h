@@ -1,5 +1,5 @@
-/* Many processes on one store, some of them killed: each counts in a series of its own, and the store must end with what
- * each had acknowledged, or with the one batch more that was on its way when it died. */
+/* Many processes on one store, some of them killed: each counts in a series of its own, and the store must end with
+ * what each had acknowledged, or with the one batch more that was on its way when it died. */
 #ifndef TM_TESTS_PROCESSES_H
 #define TM_TESTS_PROCESSES_H
 

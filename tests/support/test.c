@@ -40,7 +40,8 @@ int test_main(const char *module, const struct CMUnitTest *tests, size_t count, 
     return 2;
 }
 
-/* Doubles in ascending order as integers in ascending order, so that the distance is a number of units in the last place. */
+/* Doubles in ascending order as integers in ascending order, so that the distance is a number of units in the last
+ * place. */
 static int64_t ordered(double value)
 {
     int64_t bits;

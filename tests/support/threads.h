@@ -38,8 +38,8 @@ void run_threads(size_t count, void (*work)(void *ctx, size_t number), void *ctx
 /* Runs work(ctx) in one thread of its own and waits for it. */
 void run_thread(void (*work)(void *ctx), void *ctx);
 
-/* Runs work(ctx) in a forked child. NULL if all was well: work returned NULL. Else what work returned, or that the child ended
- * otherwise or not within 40 seconds; to be used at once. A child may have children of its own. */
+/* Runs work(ctx) in a forked child. NULL if all was well: work returned NULL. Else what work returned, or that the
+ * child ended otherwise or not within 40 seconds; to be used at once. A child may have children of its own. */
 const char *complaint_of_child(const char *(*work)(void *ctx), void *ctx);
 
 /* The same, and fails the test with the complaint. */

@@ -1,4 +1,5 @@
-/* Threads that record while others look: every snapshot is consistent, and the end is what sequential arithmetic says. */
+/* Threads that record while others look: every snapshot is consistent, and the end is what sequential arithmetic
+ * says. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>

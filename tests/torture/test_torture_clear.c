@@ -142,7 +142,8 @@ TEST(a_clear_in_the_middle_of_a_read_shows_no_less_than_zero)
 
 /* ---- while the registry grows -------------------------------------------------------------------------------- */
 
-/* The offsets move to a larger place at each clear that finds new series; the idle counter comes last in every clear. */
+/* The offsets move to a larger place at each clear that finds new series; the idle counter comes last in every
+ * clear. */
 enum { GROWING_ROUNDS = 40, GROWTHS = 3, GROWTH = 300 };
 
 static void grow_and_clear(clearing *c)

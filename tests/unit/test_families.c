@@ -158,8 +158,8 @@ typedef struct clash {
     const char *unit;
 } clash;
 
-/* Neither order of the two goes; the one that came first still works, and what the refused one would have printed besides
- * is free for others. */
+/* Neither order of the two goes; the one that came first still works, and what the refused one would have printed
+ * besides is free for others. */
 static void assert_clash(clash a, clash b)
 {
     for (int turn = 0; turn < 2; turn++) {

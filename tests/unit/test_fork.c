@@ -1,5 +1,5 @@
-/* fork: a child counts from zero, and everything in it works. Without other threads; with them see torture/test_fork_load.c.
- * In the child there is no cmocka: its functions return a complaint. */
+/* fork: a child counts from zero, and everything in it works. Without other threads; with them see
+ * torture/test_fork_load.c. In the child there is no cmocka: its functions return a complaint. */
 #include "base/fork.h"
 
 #include <math.h>
