@@ -88,6 +88,7 @@ int metrics_init(task_metrics *m, tm_registry *registry)
         status = first_error(status, make_step_histogram(m, step));
     status = first_error(status, tm_histogram_get(registry, "tasker.task.duration", labels, &m->task_seconds));
     status = first_error(status, tm_gauge_get(registry, "tasker.tasks.active", labels, &m->active_tasks));
+    tm_gauge_set(m->active_tasks, 0); /* known from the start: a gauge that was never set is not synced */
     status = first_error(status, tm_counter_get(registry, "tasker.file.size", labels, &m->size_bytes));
     return first_error(status, tm_counter_get(registry, "tasker.file.read", labels, &m->read_bytes));
 }

@@ -36,14 +36,17 @@ typedef int (*tm_sink)(void *ctx, const char *bytes, size_t len);
 TM_API const char *tm_format_content_type(tm_format format);
 
 /* Renders this process's numbers.
- * options: NULL for defaults. Errors: TM_EINVAL, TM_ENAME (prefix), TM_ELABEL (instance), TM_ENOMEM, TM_ESINK.
+ * options: NULL for defaults.
+ * Errors: TM_EINVAL, TM_ENAME (prefix), TM_ELABEL (instance), TM_ENOMEM, TM_ESINK.
  * Threads: any; recording goes on meanwhile. Ownership: none. */
 TM_API int tm_export(tm_registry *registry, tm_format format, const tm_export_options *options, tm_sink sink,
                      void *ctx);
 
-/* Renders the aggregate of all processes that synced to the store. options: NULL for defaults. Errors: as tm_export,
- * and what the store says (TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT ...). Nothing is given to the sink before the
- * store has been read completely. Threads: any. Ownership: none. */
+/* Renders the aggregate of all processes that synced to the store.
+ * options: NULL for defaults.
+ * Errors: as tm_export, and what the store says (TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT ...). Nothing is given to
+ *   the sink before the store has been read completely.
+ * Threads: any. Ownership: none. */
 TM_API int tm_export_distributed(tm_store *store, tm_format format, const tm_export_options *options, tm_sink sink,
                                  void *ctx);
 

@@ -47,8 +47,9 @@ typedef struct tm_registry_stats_t {
 TM_API int tm_registry_new(const tm_registry_options *options, tm_registry **out);
 
 /* Frees a registry with all its handles. NULL is allowed; the default registry stays as it is.
- * Errors: none. Threads: no other thread may use the registry, its handles or its snapshots any more.
- * Ownership: takes the registry. */
+ * Errors: none.
+ * Threads: no other thread may use the registry, its handles or its snapshots any more. Ownership: takes the
+ * registry. */
 TM_API void tm_registry_free(tm_registry *registry);
 
 /* The process-wide registry, made on first use; NULL only if there was no memory for it.
@@ -56,10 +57,11 @@ TM_API void tm_registry_free(tm_registry *registry);
 TM_API tm_registry *tm_registry_default(void);
 
 /* Sets every series back: none is shown until it is recorded to or looked up again. Handles stay valid, descriptions
- * stay. What had been counted and not yet synced still reaches the store; gauges become 0 there. A histogram's sum
- * is from then on a difference of two sums: exact for whole numbers below 2^53, rounded otherwise, and NaN if an
- * infinity was observed before. cleared: NULL, or receives the number of series that were set back. Errors:
- * TM_EINVAL, TM_ENOMEM (nothing was cleared). Threads: any, also while others record. Ownership: none. */
+ * stay. What had been counted and not yet synced still reaches the store; gauges become 0 there. A histogram's sum is
+ * from then on a difference of two sums: exact for whole numbers below 2^53, rounded otherwise, and NaN if an
+ * infinity was observed before. cleared: NULL, or receives the number of series that were set back.
+ * Errors: TM_EINVAL, TM_ENOMEM (nothing was cleared).
+ * Threads: any, also while others record. Ownership: none. */
 TM_API int tm_registry_clear(tm_registry *registry, size_t *cleared);
 
 /* Fills in the numbers above. stats: its size field must be set (TM_REGISTRY_STATS_INIT) or 0.
@@ -107,9 +109,10 @@ TM_API void tm_histogram_observe(tm_histogram *histogram, double value);
 TM_API uint64_t tm_histogram_count(tm_histogram *histogram);
 TM_API double tm_histogram_sum(tm_histogram *histogram);
 
-/* An estimate of the q-quantile (0 <= q <= 1), linear inside its bucket like Prometheus' histogram_quantile: the lowest
- * bucket begins at 0 if its bound is positive; a rank in the +Inf bucket gives the highest finite bound.
- * Errors: NaN for no observations or a NaN q; -Inf for q < 0, +Inf for q > 1. Threads: any. Ownership: none. */
+/* An estimate of the q-quantile (0 <= q <= 1), linear inside its bucket like Prometheus' histogram_quantile: the
+ * lowest bucket begins at 0 if its bound is positive; a rank in the +Inf bucket gives the highest finite bound.
+ * Errors: NaN for no observations or a NaN q; -Inf for q < 0, +Inf for q > 1.
+ * Threads: any. Ownership: none. */
 TM_API double tm_histogram_quantile(tm_histogram *histogram, double q);
 
 /* Record in one call, the series looked up by name and labels every time.

@@ -40,18 +40,20 @@ TM_API tm_series tm_snapshot_series(const tm_snapshot *snapshot, size_t i, size_
 TM_API void tm_snapshot_free(tm_snapshot *snapshot);
 
 /* For authors of stores. An empty snapshot, to be filled by the two functions below.
- * time_ms: milliseconds since 1970. Errors: TM_EINVAL, TM_ENOMEM; *out is then NULL.
+ * time_ms: milliseconds since 1970.
+ * Errors: TM_EINVAL, TM_ENOMEM; *out is then NULL.
  * Threads: one until it is complete. Ownership: the caller frees it. */
 TM_API int tm_snapshot_new(int64_t time_ms, tm_snapshot **out);
 
 /* Adds a family; each once. *index receives its place, for tm_snapshot_add_series.
- * Errors: TM_EINVAL, TM_ENAME (a description that tm_describe would refuse), TM_ENOMEM. Threads: one.
- * Ownership: everything is copied. */
+ * Errors: TM_EINVAL, TM_ENAME (a description that tm_describe would refuse), TM_ENOMEM.
+ * Threads: one. Ownership: everything is copied. */
 TM_API int tm_snapshot_add_family(tm_snapshot *snapshot, const tm_family *family, size_t *index);
 
 /* Adds a series to family `index`; each series once. labels: canonical text as in tm_series. values:
- * tm_family_value_count numbers. Errors: TM_EINVAL, TM_ELABEL (not canonical), TM_ENOMEM. Threads: one. Ownership:
- * everything is copied. */
+ * tm_family_value_count numbers.
+ * Errors: TM_EINVAL, TM_ELABEL (not canonical), TM_ENOMEM.
+ * Threads: one. Ownership: everything is copied. */
 TM_API int tm_snapshot_add_series(tm_snapshot *snapshot, size_t index, const char *labels, size_t labels_bytes,
                                   const tm_number *values);
 

@@ -71,19 +71,23 @@ typedef struct tm_read_options {
 
 /* Reads the aggregate of all processes that synced, as a snapshot. Takes at most the store's sync_timeout_ms. Of
  * families of different programs that would print the same sample name (counter a, gauge a_total) only the first is
- * in it. options: NULL for defaults. error: NULL, or receives what went wrong. Errors: TM_EINVAL, TM_ENOMEM,
- * TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT and the like; *out is then NULL. Threads: any. Ownership: the caller
- * frees the snapshot with tm_snapshot_free. */
+ * in it.
+ * options: NULL for defaults.
+ * error: NULL, or receives what went wrong.
+ * Errors: TM_EINVAL, TM_ENOMEM, TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ECORRUPT and the like; *out is then NULL.
+ * Threads: any. Ownership: the caller frees the snapshot with tm_snapshot_free. */
 TM_API int tm_store_read(tm_store *store, const tm_read_options *options, tm_snapshot **out, tm_error *error);
 
-#define TM_LOCK_TOKEN_MAX 64 /* bytes in a token */
-#define TM_LOCK_NAME_MAX 128 /* bytes in the name of a lock */
+#define TM_LOCK_TOKEN_MAX 64                    /* bytes in a token */
+#define TM_LOCK_TTL_MAX_MS INT64_C(31536000000) /* a year */
+#define TM_LOCK_NAME_MAX 128                    /* bytes in the name of a lock */
 
 /* Locks between processes, for work that only one should do at a time; a lock runs out by itself after its ttl.
  * name: 1 to TM_LOCK_NAME_MAX bytes of [A-Za-z0-9_.:-]. token: names the owner, 1 to TM_LOCK_TOKEN_MAX bytes of the
- * same; make it random. ttl_ms: above 0. *ttl_ms receives the time left, 0 if nobody holds the lock. Errors:
- * TM_ELOCKED (lock: another owner holds it; unlock, extend: it is not, or no longer, yours), TM_EUNSUPPORTED (see
- * TM_CAP_LOCKING, TM_CAP_TTL_INSPECTION), TM_EINVAL, TM_ETIMEOUT, TM_EUNAVAILABLE ... Threads: any. Ownership: none. */
+ * same; make it random. ttl_ms: 1 to TM_LOCK_TTL_MAX_MS. *ttl_ms receives the time left, 0 if nobody holds the lock.
+ * Errors: TM_ELOCKED (lock: another owner holds it; unlock, extend: it is not, or no longer, yours), TM_EUNSUPPORTED
+ *   (see TM_CAP_LOCKING, TM_CAP_TTL_INSPECTION), TM_EINVAL, TM_ETIMEOUT, TM_EUNAVAILABLE ...
+ * Threads: any. Ownership: none. */
 TM_API int tm_store_lock(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error);
 TM_API int tm_store_unlock(tm_store *store, const char *name, const char *token, tm_error *error);
 TM_API int tm_store_lock_extend(tm_store *store, const char *name, const char *token, int64_t ttl_ms, tm_error *error);
@@ -183,9 +187,11 @@ typedef struct tm_store_ops {
     int (*ttl)(void *self, const char *name, int64_t deadline_ns, int64_t *ttl_ms, tm_error *error);
 } tm_store_ops;
 
-/* Makes a store from a table of functions. ops: copied. self: given to every function. Errors: TM_EINVAL (a missing
- * function or size), TM_ENOMEM; *out is then NULL and self has been closed, except on TM_EINVAL. Threads: any.
- * Ownership: the store owns self until tm_store_close calls ops->close. */
+/* Makes a store from a table of functions.
+ * ops: copied. self: given to every function.
+ * Errors: TM_EINVAL (a missing function or size), TM_ENOMEM; *out is then NULL and self has been closed, except on
+ *   TM_EINVAL.
+ * Threads: any. Ownership: the store owns self until tm_store_close calls ops->close. */
 TM_API int tm_store_new(const tm_store_ops *ops, void *self, tm_store **out);
 
 /* Nanoseconds on a clock that never goes back: the clock of all deadlines. Errors: none. Threads: any. Ownership:

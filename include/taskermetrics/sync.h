@@ -26,11 +26,12 @@ typedef struct tm_sync_report {
 /* clang-format on */
 
 /* Sends everything that changed since the last acknowledged sync. Safe to repeat and to interrupt: a count arrives
- * once, whatever is lost on the way. Recording goes on meanwhile. Takes at most the store's sync_timeout_ms. report:
- * NULL, or receives what happened; its size must be set (TM_SYNC_REPORT_INIT) or 0. Errors: TM_EBUSY (another sync
- * of this registry is running), TM_EINVAL, TM_ENOMEM, TM_EFIELD (part was refused), TM_ELOST, and what the store
- * says: TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ENOSPC ... On an error nothing is lost: the next sync goes on. Threads:
- * any; one at a time for each registry. Ownership: none. */
+ * once, whatever is lost on the way. Recording goes on meanwhile. Takes at most the store's sync_timeout_ms.
+ * report: NULL, or receives what happened; its size must be set (TM_SYNC_REPORT_INIT) or 0.
+ * Errors: TM_EBUSY (another sync of this registry is running), TM_EINVAL, TM_ENOMEM, TM_EFIELD (part was refused),
+ *   TM_ELOST, and what the store says: TM_ETIMEOUT, TM_EUNAVAILABLE, TM_ENOSPC ... On an error nothing is lost: the
+ *   next sync goes on.
+ * Threads: any; one at a time for each registry. Ownership: none. */
 TM_API int tm_sync_to_cache(tm_registry *registry, tm_store *store, tm_sync_report *report);
 
 TM_END_DECLS

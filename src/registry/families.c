@@ -212,6 +212,8 @@ static bool complete_by_type(tm__family *family, tm__series *series)
     if (family->type == TM_TYPE_GAUGE) {
         tm__gauge *gauge = (tm__gauge *)series;
         gauge->state = tm__gauge_state_make(family->registry);
+        if (gauge->state)
+            tm__gauge_restart(gauge);
         return gauge->state;
     }
     if (family->type == TM_TYPE_HISTOGRAM) {

@@ -170,8 +170,9 @@ int tm__family_make(tm_registry *registry, const tm_family *description, tm__fam
 int tm__series_make(tm__family *family, const char *labels, size_t labels_len, tm__series **out);
 
 /* values.c: the numbers of a series, tm__family.value_count of them, as recorded ever since (raw) or since the last
- * clear (shown). False if a clear hides the series. */
-void tm__series_raw(const tm__series *series, tm_number *values);
+ * clear (shown). False if there is nothing to say: raw for a gauge that was not set, or not since a clear; shown for a
+ * series that a clear hides. */
+bool tm__series_raw(const tm__series *series, tm_number *values);
 bool tm__series_shown(const tm__series *series, tm_number *values);
 
 static inline bool tm__series_is_no_op(const tm__series *series)

@@ -23,17 +23,16 @@ static void add_histogram(const tm__series *series, tm_number *values)
     }
 }
 
-void tm__series_raw(const tm__series *series, tm_number *values)
+bool tm__series_raw(const tm__series *series, tm_number *values)
 {
+    bool is_set = true;
     switch (series->family->type) {
     case TM_TYPE_COUNTER:
         values[0].u = tm__cells_sum(series->cells, 0);
         break;
-    case TM_TYPE_GAUGE: {
-        bool is_set;
+    case TM_TYPE_GAUGE:
         values[0].d = tm__gauge_read((const tm__gauge *)series, &is_set);
         break;
-    }
     case TM_TYPE_HISTOGRAM:
         for (size_t i = 0; i < bucket_count(series); i++)
             values[i].u = 0;
@@ -41,6 +40,7 @@ void tm__series_raw(const tm__series *series, tm_number *values)
         add_histogram(series, values);
         break;
     }
+    return is_set;
 }
 
 /* ---- clear --------------------------------------------------------------------------------------------------- */
@@ -117,7 +117,7 @@ static tm__cleared *offsets_for_all(tm_registry *registry)
 static void clear_numbers(const tm__series *series, tm__cleared *cleared)
 {
     tm_number values[TM_BUCKETS_MAX + 2];
-    tm__series_raw(series, values);
+    (void)tm__series_raw(series, values);
     for (size_t i = 0; i < series->family->value_count; i++)
         atomic_store_explicit(&cleared->offsets[series->first_part + i], values[i].u, memory_order_release);
 }
@@ -160,15 +160,15 @@ static int add_series(tm_snapshot *snapshot, tm__snapshot_family *into, const tm
         return TM_ENOMEM;
     const tm__series *series = tm__family_first_series(family);
     for (; series && into->series_count < into->series_capacity; series = tm__series_next(series)) {
-        if (raw)
-            tm__series_raw(series, values);
-        else if (!tm__series_shown(series, values))
+        bool said = raw ? tm__series_raw(series, values) : tm__series_shown(series, values);
+        if (!said && !raw)
             continue;
         tm__snapshot_series *added =
             tm__snapshot_borrow_series(into, tm__series_labels(series), series->labels_len, values);
         if (!added)
             return TM_ENOMEM;
         added->first_part = series->first_part;
+        added->unset = !said;
         values += family->value_count;
     }
     return TM_OK;

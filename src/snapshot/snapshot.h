@@ -4,12 +4,15 @@
 
 #include <taskermetrics/snapshot.h>
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 
 typedef struct tm__snapshot_series {
     const char *labels; /* canonical, not NUL-terminated */
     const tm_number *values;
     uint32_t labels_len;
+    bool unset;          /* registry snapshots: a gauge that was not set, or not since a clear */
     uint32_t first_part; /* registry snapshots: the place of values[0] among all numbers of the registry */
 } tm__snapshot_series;
 

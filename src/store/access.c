@@ -61,7 +61,8 @@ static bool word_ok(const char *word, size_t longest)
 
 static int check(const tm_store *store, tm_capabilities needed, const char *name, const char *token, int64_t ttl_ms)
 {
-    if (!store || !word_ok(name, TM_LOCK_NAME_MAX) || !word_ok(token, TM_LOCK_TOKEN_MAX) || ttl_ms <= 0)
+    bool ttl_ok = ttl_ms > 0 && ttl_ms <= TM_LOCK_TTL_MAX_MS;
+    if (!store || !word_ok(name, TM_LOCK_NAME_MAX) || !word_ok(token, TM_LOCK_TOKEN_MAX) || !ttl_ok)
         return TM_EINVAL;
     return store->ops.capabilities & needed ? TM_OK : TM_EUNSUPPORTED;
 }

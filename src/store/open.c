@@ -183,7 +183,9 @@ int tm_store_open(const char *url, const tm_store_options *options, tm_store **o
     if (status == TM_OK)
         status = found->open(url, &complete, out, error);
     tm__cancel_allow(cancel);
-    if (status != TM_OK && error->status != status)
+    if (status == TM_OK)
+        *error = (tm_error){0}; /* a store that tries again at each sync may have noted why */
+    else if (error->status != status)
         tm__fail(error, status, "store: %s", tm_status_text(status));
     return status;
 }

@@ -85,7 +85,7 @@ static bool has_changed(const tm__plan_item *item, const tm__session *session)
     const tm__snapshot_series *series = item->series;
     const tm_number *baseline = session->baseline + series->first_part;
     if (!session->known[series->first_part])
-        return true;
+        return !series->unset;
     return memcmp(series->values, baseline, tm__family_value_count(item->family->info) * sizeof *baseline) != 0;
 }
 

@@ -122,6 +122,7 @@ TEST(a_series_at_zero_is_there)
     assert_ok(tm_counter_get(s.registries[0], "c", TM_NO_LABELS, &counter));
     assert_ok(tm_gauge_get(s.registries[0], "g", TM_NO_LABELS, &gauge));
     assert_ok(tm_histogram_get(s.registries[0], "h", TM_NO_LABELS, &histogram));
+    tm_gauge_set(gauge, 0);
     sync_both(&s);
     test_text text = {0};
     assert_ok(tm_export_distributed(s.store, TM_FORMAT_PROMETHEUS, NULL, text_sink, &text));
@@ -129,6 +130,30 @@ TEST(a_series_at_zero_is_there)
     assert_non_null(strstr(text.data, "\ng 0\n"));
     assert_non_null(strstr(text.data, "\nh_count 0\n"));
     text_free(&text);
+    tear_down(&s);
+}
+
+TEST(a_gauge_that_nobody_set_here_does_not_speak)
+{
+    setting s;
+    set_up(&s);
+    tm_gauge *gauge;
+    assert_ok(tm_set(s.registries[0], "last", 7, TM_NO_LABELS));
+    sync_both(&s);
+    assert_ok(tm_gauge_get(s.registries[1], "last", TM_NO_LABELS, &gauge));
+    assert_ok(tm_count(s.registries[1], "work", 1, TM_NO_LABELS));
+    sync_both(&s);
+    const tm_export_options options = {.csv_no_header = 1, .timestamp_ms = 1};
+    assert_aggregate(&s, TM_FORMAT_CSV, &options,
+                     "1970-01-01T00:00:00.001Z,last,gauge,7\r\n"
+                     "1970-01-01T00:00:00.001Z,work,counter,1\r\n");
+    tm_gauge_add(gauge, 2);
+    sync_both(&s);
+    assert_ok(tm_registry_clear(s.registries[1], NULL));
+    sync_both(&s);
+    assert_aggregate(&s, TM_FORMAT_CSV, &options,
+                     "1970-01-01T00:00:00.001Z,last,gauge,0\r\n"
+                     "1970-01-01T00:00:00.001Z,work,counter,1\r\n");
     tear_down(&s);
 }
 
@@ -239,11 +264,13 @@ TEST(a_store_without_locks_says_so)
     assert_status(tm_store_lock(s.store, "bad name", "me", 1000, NULL), TM_EINVAL);
     assert_status(tm_store_lock(s.store, "export", "", 1000, NULL), TM_EINVAL);
     assert_status(tm_store_lock(s.store, "export", "me", 0, NULL), TM_EINVAL);
+    assert_status(tm_store_lock(s.store, "export", "me", INT64_MAX, NULL), TM_EINVAL);
     assert_status(tm_store_lock_ttl(s.store, "export", NULL, NULL), TM_EINVAL);
     tear_down(&s);
 }
 
 TEST_MAIN("distributed", T(counters_of_two_instances_are_summed), T(histograms_of_two_instances_are_summed),
-          T(gauges_are_aggregated_as_described), T(a_series_at_zero_is_there), T(an_instance_can_be_told_apart),
+          T(gauges_are_aggregated_as_described), T(a_series_at_zero_is_there),
+          T(a_gauge_that_nobody_set_here_does_not_speak), T(an_instance_can_be_told_apart),
           T(an_aggregate_can_be_read_as_a_snapshot), T(no_two_families_of_an_aggregate_print_the_same_name),
           T(a_store_without_locks_says_so))
