@@ -146,15 +146,6 @@ uint64_t tm__cells_sum(tm__cells cells, size_t offset)
     return sum;
 }
 
-double tm__cells_sum_double(tm__cells cells, size_t offset)
-{
-    double sum = 0;
-    tm__shard *shard = NULL;
-    for (tm__cell *copy; (copy = tm__cells_next(cells, &shard));)
-        sum += tm__bits_to_double(atomic_load_explicit(copy + offset, memory_order_relaxed));
-    return sum;
-}
-
 void tm__cells_usage(uint64_t *shards, uint64_t *bytes)
 {
     *shards = atomic_load_explicit(&shard_count, memory_order_relaxed);

@@ -106,8 +106,7 @@ static inline void tm__cell_add_double(tm__cell *cell, double amount)
 typedef struct tm__shard tm__shard;
 tm__cell *tm__cells_next(tm__cells cells, tm__shard **shard);
 
-/* The sum of cell `offset` of a run over all shards, as integers or as doubles. */
+/* The sum of cell `offset` of a run over all shards. */
 uint64_t tm__cells_sum(tm__cells cells, size_t offset);
-double tm__cells_sum_double(tm__cells cells, size_t offset);
 
 #endif
