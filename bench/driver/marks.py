@@ -6,8 +6,8 @@ from driver.plan import (GROWTH_SERIES, GROWTH_THREADS, LOOKUP_SERIES, MANY, OUR
                          VISIBILITY_INTERVAL_MS, VISIBILITY_SERIES)
 
 FIRST_SEGMENT_CELLS = 512
-CELLS_OF_A_HISTOGRAM = 13  # 11 bounds, +Inf, the sum
-BYTES_OF_A_THREAD = 1024   # for where its segments are
+CELLS_OF_A_HISTOGRAM = 13     # 11 bounds, +Inf, the sum
+BYTES_OF_A_THREAD = 4 * 1024  # for where its segments are, and their beginnings at cache lines
 
 
 LEFT_OUT = "left out of this run"
@@ -94,10 +94,10 @@ def ratio(above, below):
 
 
 def segments_rounded(cells):
-    total = size = FIRST_SEGMENT_CELLS
+    """Four segments of the first size, then four for every doubling."""
+    total = FIRST_SEGMENT_CELLS
     while total < cells:
-        size *= 2
-        total += size
+        total += max(FIRST_SEGMENT_CELLS, 2 ** (total.bit_length() - 3))
     return total
 
 
@@ -222,7 +222,7 @@ def memory(sheet, r):
             sheet.add("memory", f"a series of 10,000 {work}, {by}", "at most", most,
                       lambda means=means, work=work: r.each(OURS, f"{means}_of_{work}", 1, MANY), "bytes")
     for work, cells in (("counters", 1), ("histograms", CELLS_OF_A_HISTOGRAM)):
-        sheet.add("memory", f"a further thread, beside 1 KiB, a cell of its segments for 10,000 {work}", "at most", 8,
+        sheet.add("memory", f"a further thread, beside 4 KiB, a cell of its segments for 10,000 {work}", "at most", 8,
                   lambda work=work, cells=cells: more_bytes_a_cell(r, f"stats_of_{work}", cells), "bytes")
 
 
@@ -289,16 +289,17 @@ def syncs(sheet, r):
 
 
 def growth_of(r, work, a_series):
-    """What a series costs among the most series, against among 10,000. `a_series`: whether the figure is for one."""
-    most = GROWTH_SERIES[-1]
-    share = 1 if a_series else most / MANY
-    return [x / share for x in ratio(r.each(OURS, work, 1, most), r.each(OURS, work, 1, MANY))]
+    """What a series costs when there are ten times as many: the worst step of all. `a_series`: the figure is for one."""
+    share = 1 if a_series else 10
+    steps = [ratio(r.each(OURS, work, 1, more), r.each(OURS, work, 1, fewer))
+             for fewer, more in zip(GROWTH_SERIES, GROWTH_SERIES[1:])]
+    return [max(repeat) / share for repeat in zip(*steps)]
 
 
 def growth(sheet, r):
     for work, what, a_series in (("register", "registering", False), ("stats_of_counters", "memory", True),
                                  ("prometheus_counters", "text", False), ("snapshot", "a snapshot", False)):
-        sheet.add("growth", f"{what}, a series among 1,000,000 / among 10,000", "at most", 2,
+        sheet.add("growth", f"{what}, a series, the worst of all steps to ten times as many, up to 1,000,000", "at most", 2,
                   lambda work=work, a_series=a_series: growth_of(r, work, a_series))
     sheet.add("growth", "counter add with 1,000,000 series / with 10", "at most", 1.25,
               lambda: ratio(r.each(OURS, "counter", 1, GROWTH_SERIES[-1]),

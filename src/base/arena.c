@@ -13,10 +13,10 @@ struct tm__arena_chunk {
     unsigned char data[];
 };
 
-/* Chunks grow with the arena, so that a small arena is small and a large one has few chunks. */
+/* Chunks grow with the arena, so that little of it lies idle and a large one has few chunks. */
 static tm__arena_chunk *add_chunk(tm__arena *arena, size_t bytes)
 {
-    size_t capacity = arena->bytes / 4;
+    size_t capacity = arena->bytes / 32;
     if (capacity < FIRST_CHUNK_BYTES)
         capacity = FIRST_CHUNK_BYTES;
     if (capacity > LARGEST_CHUNK_BYTES)

@@ -21,19 +21,24 @@ static inline uint32_t tm__load32(const char *p)
     return word;
 }
 
-/* Two words, which overlap where n is not their sum, cover 4 to 16 bytes. */
+static inline uint16_t tm__load16(const char *p)
+{
+    uint16_t half;
+    memcpy(&half, p, sizeof half);
+    return half;
+}
+
+/* Two words, which overlap where n is not their sum, cover 4 to 16 bytes; three bytes cover up to 3. */
 static inline bool tm__bytes_equal(const char *a, const char *b, size_t n)
 {
-    if (n > 16)
-        return memcmp(a, b, n) == 0;
-    if (n >= 8)
-        return ((tm__load64(a) ^ tm__load64(b)) | (tm__load64(a + n - 8) ^ tm__load64(b + n - 8))) == 0;
+    if (n >= 8) {
+        if (__builtin_expect(n > 16, 0))
+            return memcmp(a, b, n) == 0;
+        return tm__load64(a) == tm__load64(b) && tm__load64(a + n - 8) == tm__load64(b + n - 8);
+    }
     if (n >= 4)
-        return ((tm__load32(a) ^ tm__load32(b)) | (tm__load32(a + n - 4) ^ tm__load32(b + n - 4))) == 0;
-    for (size_t i = 0; i < n; i++)
-        if (a[i] != b[i])
-            return false;
-    return true;
+        return tm__load32(a) == tm__load32(b) && tm__load32(a + n - 4) == tm__load32(b + n - 4);
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
 }
 
 /* Two words that hold every byte of up to 16, and the ends of longer runs. */
@@ -48,10 +53,9 @@ static inline tm__ends tm__bytes_ends(const char *p, size_t n)
         return (tm__ends){tm__load64(p), tm__load64(p + n - 8)};
     if (n >= 4)
         return (tm__ends){tm__load32(p), tm__load32(p + n - 4)};
-    tm__ends ends = {0, 0};
-    for (size_t i = 0; i < n; i++)
-        ends.head = ends.head << 8 | (unsigned char)p[i];
-    return ends;
+    if (n == 0)
+        return (tm__ends){0, 0};
+    return (tm__ends){(unsigned char)p[0], (unsigned char)p[n / 2] | (uint64_t)(unsigned char)p[n - 1] << 8};
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

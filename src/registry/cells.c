@@ -7,17 +7,10 @@
 
 #include "base/fork.h"
 
-enum { CACHE_LINE_BYTES = 64, BLOCK_SIZES = 4 };
+enum { CACHE_LINE_BYTES = 64, BLOCK_SIZES = 7, SEGMENTS_A_DOUBLING = 4, FIRST_SEGMENT_LOG = 9 };
 
-struct tm__shard {
-    _Atomic(tm__cell *) segments[TM__SEGMENT_COUNT]; /* stored with release by the owner, once each */
-    tm__shard *next;                                 /* in all_shards; never changes */
-    tm__shard *next_free;                            /* guarded by lock */
-};
-
-_Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT + 1]
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
-static _Thread_local tm__shard *thread_shard __attribute__((tls_model("initial-exec")));
+static tm__shard no_shard;
+_Thread_local tm__shard *tm__thread_shard __attribute__((tls_model("initial-exec"), visibility("hidden"))) = &no_shard;
 
 static _Atomic(tm__shard *) all_shards; /* pushed with release; a shard is never taken off */
 static _Atomic uint64_t shard_count;
@@ -26,9 +19,9 @@ static _Atomic uint64_t shard_bytes;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static tm__shard *parents_shards;                /* of the processes before the forks that led here; never looked at */
 static tm__shard *free_shards;                   /* guarded by lock, as all below */
-static tm__cell_block *free_blocks[BLOCK_SIZES]; /* by size: 64, 128, 256, 512 cells */
+static tm__cell_block *free_blocks[BLOCK_SIZES]; /* by size: 64, 128 and so on to 4096 cells */
 static uint64_t next_cell;
-static const uint64_t cell_limit = (uint64_t)TM__FIRST_SEGMENT_CELLS * ((UINT64_C(1) << TM__SEGMENT_COUNT) - 1);
+static const uint64_t cell_limit = UINT64_C(1) << TM__CELLS_LOG;
 
 static pthread_key_t exit_key;
 static int start_status = TM_ENOMEM; /* written once, while the library is loaded */
@@ -36,7 +29,8 @@ static tm__fork_node fork_node;
 
 static size_t segment_cells(uint32_t segment)
 {
-    return (size_t)TM__FIRST_SEGMENT_CELLS << segment;
+    uint32_t doubling = segment / SEGMENTS_A_DOUBLING;
+    return (size_t)TM__FIRST_SEGMENT_CELLS << (doubling > 0 ? doubling - 1 : 0);
 }
 
 /* ---- shards -------------------------------------------------------------------------------------------------- */
@@ -46,8 +40,7 @@ static size_t segment_cells(uint32_t segment)
 static void return_shard(void *exiting)
 {
     tm__shard *shard = exiting;
-    memset(tm__thread_segments, 0, sizeof tm__thread_segments);
-    thread_shard = NULL;
+    tm__thread_shard = &no_shard;
     pthread_mutex_lock(&lock);
     shard->next_free = free_shards;
     free_shards = shard;
@@ -60,7 +53,7 @@ static tm__shard *new_shard(void)
     if (!shard)
         return NULL;
     shard->next = atomic_load_explicit(&all_shards, memory_order_relaxed);
-    /* Release: a reader that finds the shard (acquire in tm__cells_next) finds it initialised. */
+    /* Release: a reader that finds the shard (acquire in tm__shards) finds it initialised. */
     while (!atomic_compare_exchange_weak_explicit(&all_shards, &shard->next, shard, memory_order_release,
                                                   memory_order_relaxed))
         ;
@@ -82,8 +75,8 @@ static tm__shard *take_free_shard(void)
 
 static tm__shard *own_shard(void)
 {
-    if (thread_shard)
-        return thread_shard;
+    if (tm__thread_shard != &no_shard)
+        return tm__thread_shard;
     tm__shard *shard = take_free_shard();
     if (!shard)
         shard = new_shard();
@@ -93,9 +86,7 @@ static tm__shard *own_shard(void)
         return_shard(shard);
         return NULL;
     }
-    thread_shard = shard;
-    for (size_t k = 0; k < TM__SEGMENT_COUNT; k++)
-        tm__thread_segments[k] = atomic_load_explicit(&shard->segments[k], memory_order_relaxed);
+    tm__thread_shard = shard;
     return shard;
 }
 
@@ -115,35 +106,18 @@ tm__cell *tm__cells_touch(uint32_t segment)
     tm__shard *shard = segment == TM__NO_SEGMENT ? NULL : own_shard();
     if (!shard)
         return NULL;
-    if (!tm__thread_segments[segment]) {
-        tm__cell *cells = new_segment(segment);
-        /* Release: a reader that sees the segment sees its zeros. Pairs with tm__cells_next. */
+    tm__cell *cells = atomic_load_explicit(&shard->segments[segment], memory_order_relaxed);
+    if (!cells) {
+        cells = new_segment(segment);
+        /* Release: a reader that sees the segment sees its zeros. Pairs with tm__cells_in. */
         atomic_store_explicit(&shard->segments[segment], cells, memory_order_release);
-        tm__thread_segments[segment] = cells;
     }
-    return tm__thread_segments[segment];
+    return cells;
 }
 
-tm__cell *tm__cells_next(tm__cells cells, tm__shard **shard)
+tm__shard *tm__shards(void)
 {
-    tm__shard *at = *shard ? (*shard)->next : atomic_load_explicit(&all_shards, memory_order_acquire);
-    for (; at; at = at->next) {
-        tm__cell *segment = atomic_load_explicit(&at->segments[cells.segment], memory_order_acquire);
-        if (segment) {
-            *shard = at;
-            return segment + cells.slot;
-        }
-    }
-    return NULL;
-}
-
-uint64_t tm__cells_sum(tm__cells cells, size_t offset)
-{
-    uint64_t sum = 0;
-    tm__shard *shard = NULL;
-    for (tm__cell *copy; (copy = tm__cells_next(cells, &shard));)
-        sum += atomic_load_explicit(copy + offset, memory_order_relaxed);
-    return sum;
+    return atomic_load_explicit(&all_shards, memory_order_acquire);
 }
 
 void tm__cells_usage(uint64_t *shards, uint64_t *bytes)
@@ -162,16 +136,21 @@ static size_t size_class(uint32_t count)
     return class;
 }
 
-/* Segment k begins at cell 512 * (2^k - 1). */
+/* The cells from 2^k to 2^(k+1) are four segments; so are the first 2048. */
 static tm__cells place_of(uint64_t cell)
 {
-    uint64_t group = cell / TM__FIRST_SEGMENT_CELLS + 1;
-    uint32_t segment = 63 - (uint32_t)__builtin_clzll(group);
-    uint64_t begin = TM__FIRST_SEGMENT_CELLS * ((UINT64_C(1) << segment) - 1);
-    return tm__cells_at(segment, cell - begin);
+    const uint64_t first_doubling = (uint64_t)TM__FIRST_SEGMENT_CELLS * SEGMENTS_A_DOUBLING;
+    uint32_t doubling = 0;
+    uint32_t segment_log = FIRST_SEGMENT_LOG;
+    if (cell >= first_doubling) {
+        segment_log = 61 - (uint32_t)__builtin_clzll(cell);
+        doubling = segment_log - FIRST_SEGMENT_LOG + 1;
+    }
+    uint32_t segment = doubling * SEGMENTS_A_DOUBLING + (uint32_t)(cell >> segment_log) % SEGMENTS_A_DOUBLING;
+    return tm__cells_at(segment, cell & ((UINT64_C(1) << segment_log) - 1));
 }
 
-/* New cells, aligned to the block's size: since every segment is a multiple of the largest block, none is crossed. */
+/* New cells, aligned to the block's size: every segment begins at a multiple of its own size, which is no smaller. */
 static tm__cell_block *cut_block(uint32_t count)
 {
     uint64_t first = (next_cell + count - 1) / count * count;
@@ -204,10 +183,11 @@ tm__cell_block *tm__cell_block_new(uint32_t count)
 
 static void zero_block(const tm__cell_block *block)
 {
-    tm__shard *shard = NULL;
-    for (tm__cell *copy; (copy = tm__cells_next(block->first, &shard));)
-        for (uint32_t i = 0; i < block->count; i++)
+    for (tm__shard *shard = tm__shards(); shard; shard = shard->next) {
+        tm__cell *copy = tm__cells_in(shard, block->first);
+        for (uint32_t i = 0; copy && i < block->count; i++)
             atomic_store_explicit(copy + i, 0, memory_order_relaxed);
+    }
 }
 
 void tm__cell_blocks_free(tm__cell_block *blocks)
@@ -254,8 +234,7 @@ static void in_child(void *self)
     atomic_store(&shard_count, 0);
     atomic_store(&shard_bytes, 0);
     free_shards = NULL;
-    thread_shard = NULL;
-    memset(tm__thread_segments, 0, sizeof tm__thread_segments);
+    tm__thread_shard = &no_shard;
     pthread_setspecific(exit_key, NULL);
     pthread_mutex_unlock(&lock);
 }

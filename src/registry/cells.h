@@ -1,8 +1,9 @@
 /* Cells: 64-bit numbers of which every recording thread has its own copy.
  *
  * A thread's copies are its shard. Only the owner writes a cell (relaxed load, add, relaxed store); anybody reads, by
- * summing over all shards. The cells are numbered across the process; number n lives in segment k at a slot, segment k
- * having 512 * 2^k cells, and a thread allocates a segment when it first touches it. */
+ * summing over all shards. The cells are numbered across the process; number n lives in a segment at a slot, and a
+ * thread allocates a segment when it first touches it. Segments grow: four have 512 cells, then each doubling of all
+ * the cells before is four equal segments, so that at most a fifth of what a thread took lies idle. */
 #ifndef TM__REGISTRY_CELLS_H
 #define TM__REGISTRY_CELLS_H
 
@@ -13,7 +14,8 @@
 
 typedef _Atomic uint64_t tm__cell;
 
-enum { TM__SEGMENT_COUNT = 19, TM__FIRST_SEGMENT_CELLS = 512, TM__SLOT_BITS = 27 };
+enum { TM__CELLS_LOG = 28 }; /* there are at most 2^28 cells, as many as all segments hold */
+enum { TM__SEGMENT_COUNT = 72, TM__FIRST_SEGMENT_CELLS = 512, TM__SLOT_BITS = 25 };
 
 /* A segment that no thread ever has: what goes to no-op handles takes the way of what there is no memory for. */
 enum { TM__NO_SEGMENT = TM__SEGMENT_COUNT };
@@ -37,12 +39,13 @@ typedef struct tm__cell_block {
     uint32_t used;
 } tm__cell_block;
 
-enum { TM__SMALLEST_BLOCK_CELLS = 64, TM__LARGEST_BLOCK_CELLS = TM__FIRST_SEGMENT_CELLS };
+enum { TM__SMALLEST_BLOCK_CELLS = 64, TM__LARGEST_BLOCK_CELLS = 4096 };
 
 /* TM_OK if cells can be used; TM_ENOMEM if the library could not prepare for them when it was loaded. */
 int tm__cells_status(void);
 
-/* A block of count cells, all zero in all shards. count: a power of two between the two limits. NULL: no memory. */
+/* A block of count cells, all zero in all shards. count: a power of two between the two limits; above 512 at most an
+ * eighth of the cells that the caller has, so that segments are large enough for it. NULL: no memory. */
 tm__cell_block *tm__cell_block_new(uint32_t count);
 
 /* Gives a list of blocks back. Nobody may be writing their cells any more. */
@@ -51,18 +54,23 @@ void tm__cell_blocks_free(tm__cell_block *blocks);
 /* The shards there are, and the bytes in them. */
 void tm__cells_usage(uint64_t *shards, uint64_t *bytes);
 
-/* The calling thread's segments; NULL where it has not touched one. */
-extern _Thread_local tm__cell *tm__thread_segments[TM__SEGMENT_COUNT + 1]
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+typedef struct tm__shard {
+    _Atomic(tm__cell *) segments[TM__SEGMENT_COUNT + 1]; /* stored with release by the owner, once each; or NULL */
+    struct tm__shard *next;                              /* in the list of all shards; never changes */
+    struct tm__shard *next_free;
+} tm__shard;
+
+/* The calling thread's shard; one without segments, which is never written to, before it has touched any. */
+extern _Thread_local tm__shard *tm__thread_shard __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Allocates a segment for the calling thread; NULL if there is no memory. */
 tm__cell *tm__cells_touch(uint32_t segment);
 
-/* The calling thread's copy of a run; NULL if it has not touched the segment yet. The hot path: TLS load, test, add.
- * What follows on NULL belongs into a function of its own, so that the hot one needs no stack frame. */
+/* The calling thread's copy of a run; NULL if it has not touched the segment yet. The hot path: TLS load, segment load,
+ * test, add. What follows on NULL belongs into a function of its own, so that the hot one needs no stack frame. */
 static inline tm__cell *tm__touched_cells(tm__cells cells)
 {
-    tm__cell *segment = tm__thread_segments[cells.segment];
+    tm__cell *segment = atomic_load_explicit(&tm__thread_shard->segments[cells.segment], memory_order_relaxed);
     return __builtin_expect(segment != NULL, 1) ? segment + cells.slot : NULL;
 }
 
@@ -101,12 +109,15 @@ static inline void tm__cell_add_double(tm__cell *cell, double amount)
     atomic_store_explicit(cell, tm__double_to_bits(sum), memory_order_relaxed);
 }
 
-/* Steps through all shards' copies of a run, in an order that does not change: *shard begins as NULL. Returns the next
- * copy that exists, NULL at the end. */
-typedef struct tm__shard tm__shard;
-tm__cell *tm__cells_next(tm__cells cells, tm__shard **shard);
+/* The first of all shards, NULL if there is none; the others follow by `next`, in an order that does not change. */
+tm__shard *tm__shards(void);
 
-/* The sum of cell `offset` of a run over all shards. */
-uint64_t tm__cells_sum(tm__cells cells, size_t offset);
+/* A shard's copy of a run; NULL if its threads have not touched the segment. Acquire: pairs with the release in
+ * tm__cells_touch, so that whoever sees the segment sees its zeros. */
+static inline tm__cell *tm__cells_in(const tm__shard *shard, tm__cells cells)
+{
+    tm__cell *segment = atomic_load_explicit(&shard->segments[cells.segment], memory_order_acquire);
+    return segment ? segment + cells.slot : NULL;
+}
 
 #endif

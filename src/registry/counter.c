@@ -29,6 +29,6 @@ uint64_t tm_counter_value(tm_counter *counter)
     const tm__series *series = (const tm__series *)counter;
     tm_number value = {0};
     if (!tm__series_is_no_op(series))
-        (void)tm__series_shown(series, &value);
+        (void)tm__series_read(series, tm__registry_cleared(series->family->registry), &value);
     return value.u;
 }

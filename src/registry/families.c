@@ -9,7 +9,7 @@
 
 tm__family *tm__family_find(tm_registry *registry, const char *name)
 {
-    return tm__table_get(&registry->families, tm__hash(name, strlen(name), 0), name);
+    return tm__table_get(&registry->families, tm__short_hash(name, strlen(name), 0), name);
 }
 
 /* ---- printed names ------------------------------------------------------------------------------------------- */
@@ -94,7 +94,7 @@ static tm__family *new_family(tm_registry *registry, const tm_family *descriptio
     family->registry = registry;
     family->name = info->name;
     family->name_len = strlen(info->name);
-    family->name_hash = tm__hash(info->name, family->name_len, 0);
+    family->name_hash = tm__short_hash(info->name, family->name_len, 0);
     family->type = info->type;
     family->value_count = tm__family_value_count(info);
     /* Release: whoever finds the family through its info, or later through a table, finds it complete. */
@@ -173,17 +173,18 @@ int tm_describe(tm_registry *registry, const tm_family *family)
 
 /* ---- series -------------------------------------------------------------------------------------------------- */
 
-/* A registry's blocks grow with it, so that a small registry costs a thread little. */
+/* A registry's blocks grow with it, so that a small registry costs a thread little and a large one wastes little. */
 static tm__cell_block *add_block(tm_registry *registry, size_t cell_count)
 {
-    const tm__cell_block *last = registry->blocks;
     uint32_t block_cells = TM__SMALLEST_BLOCK_CELLS;
-    while (block_cells < TM__LARGEST_BLOCK_CELLS && (block_cells < cell_count || (last && block_cells <= last->count)))
+    while (block_cells < TM__LARGEST_BLOCK_CELLS &&
+           (block_cells < cell_count || (uint64_t)2 * block_cells <= registry->cell_count / 8))
         block_cells *= 2;
     tm__cell_block *block = tm__cell_block_new(block_cells);
     if (block) {
         block->next = registry->blocks;
         registry->blocks = block;
+        registry->cell_count += block_cells;
     }
     return block;
 }
@@ -198,13 +199,6 @@ static bool cut_cells(tm_registry *registry, size_t count, tm__cells *out)
     *out = tm__cells_at(block->first.segment, block->first.slot + block->used);
     block->used += (uint32_t)count;
     return true;
-}
-
-static size_t series_bytes(tm_type type)
-{
-    return type == TM_TYPE_COUNTER ? sizeof(tm__series)
-           : type == TM_TYPE_GAUGE ? sizeof(tm__gauge)
-                                   : sizeof(tm__histogram);
 }
 
 static bool complete_by_type(tm__family *family, tm__series *series)
@@ -228,7 +222,7 @@ static bool complete_by_type(tm__family *family, tm__series *series)
 static tm__series *new_series(tm__family *family, const char *labels, size_t labels_len)
 {
     tm_registry *registry = family->registry;
-    size_t header_bytes = series_bytes(family->type);
+    size_t header_bytes = tm__series_header_bytes(family->type);
     size_t cell_count = family->type == TM_TYPE_GAUGE ? 2 : family->value_count;
     tm__series *series = tm__arena_alloc(&registry->arena, header_bytes + labels_len);
     if (!series || !cut_cells(registry, cell_count, &series->cells))
@@ -240,13 +234,11 @@ static tm__series *new_series(tm__family *family, const char *labels, size_t lab
     series->labels_len = labels_len & 0x3fff;
     series->label_count = shape.count & 0x3f;
     series->labels_escaped = shape.escaped;
-    series->extra_words = (header_bytes - sizeof *series) / sizeof(void *) & 7;
+    series->type = family->type & 7;
     if (labels_len > 0)
         memcpy((char *)series + header_bytes, labels, labels_len);
     if (!complete_by_type(family, series))
         return NULL;
-    /* Release: pairs with the acquire in same_series, for readers that come through the table. */
-    atomic_store_explicit(&series->flags, TM__SERIES_READY, memory_order_release);
     return series;
 }
 
@@ -272,9 +264,8 @@ int tm__series_make(tm__family *family, const char *labels, size_t labels_len, t
     tm__series *series = new_series(family, labels, labels_len);
     if (!series)
         return TM_ENOMEM;
-    if (tm__table_put(&registry->series, series->hash, series) != TM_OK)
-        return TM_ENOMEM;
     link_series(family, series);
+    tm__index_add(&registry->series, series);
     *out = series;
     return TM_OK;
 }

@@ -154,9 +154,9 @@ void tm_gauge_add(tm_gauge *handle, double amount)
 /* An amount that is already of a later version shows when the gauge's version is looked at again. */
 static void add_amounts(tm__cells cells, uint64_t version, double *value, bool *is_set)
 {
-    tm__shard *shard = NULL;
-    for (tm__cell *copy; (copy = tm__cells_next(cells, &shard));) {
-        if (atomic_load_explicit(&copy[CELL_VERSION], memory_order_acquire) != version + 1)
+    for (const tm__shard *shard = tm__shards(); shard; shard = shard->next) {
+        const tm__cell *copy = tm__cells_in(shard, cells);
+        if (!copy || atomic_load_explicit(&copy[CELL_VERSION], memory_order_acquire) != version + 1)
             continue;
         *value += tm__bits_to_double(atomic_load_explicit(&copy[CELL_AMOUNT], memory_order_acquire));
         *is_set = true;

@@ -71,12 +71,13 @@ typedef struct picture {
 
 static void take_picture(const tm__histogram *histogram, picture *out)
 {
+    const tm__series *series = &histogram->series;
     out->count = 0;
-    if (tm__series_is_no_op(&histogram->series))
-        out->values[histogram->bound_count + 1].d = 0;
-    else
-        (void)tm__series_shown(&histogram->series, out->values);
-    for (size_t i = 0; i <= histogram->bound_count && !tm__series_is_no_op(&histogram->series); i++)
+    out->values[histogram->bound_count + 1].d = 0;
+    if (tm__series_is_no_op(series))
+        return;
+    (void)tm__series_read(series, tm__registry_cleared(series->family->registry), out->values);
+    for (size_t i = 0; i <= histogram->bound_count; i++)
         out->count += out->values[i].u;
 }
 

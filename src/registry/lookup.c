@@ -3,44 +3,60 @@
 
 #include "base/bytes.h"
 #include "base/family.h"
-#include "base/hash.h"
 #include "base/labels.h"
 #include "base/names.h"
 #include "registry/registry.h"
 
+/* A lookup is one function, whoever asks for it: what passes between calls would be a tenth of its cost. */
+#define INLINED __attribute__((always_inline)) static inline
+
 #define OVERFLOW_LABELS "otel_metric_overflow=\"true\""
 
-/* The acquire pairs with the release that set READY: what was written before is complete. */
-bool tm__series_is(const tm__series *series, const tm__series_key *key)
+/* What a lookup asks for, as it was given. */
+typedef struct wanted {
+    const char *name;
+    size_t name_len;
+    tm_type type;
+    uint32_t hash;
+    tm__given_labels labels;
+} wanted;
+
+static inline bool has_name(const tm__series *series, const char *name, size_t name_len)
 {
-    (void)atomic_load_explicit(&series->flags, memory_order_acquire);
-    if (series->hash != key->hash)
-        return false;
-    const char *labels = tm__series_labels(series);
-    tm__labels_shape shape = {series->label_count, series->labels_escaped};
-    bool same_labels = key->given
-                           ? tm__labels_match(labels, series->labels_len, shape, key->given)
-                           : series->labels_len == key->labels_len && memcmp(labels, key->labels, key->labels_len) == 0;
-    return same_labels && series->family->name_len == key->name_len &&
-           tm__bytes_equal(series->family->name, key->name, key->name_len);
+    const tm__family *family = series->family;
+    return family->name_len == name_len && tm__bytes_equal(family->name, name, name_len);
 }
 
-static tm__series *find(const tm_registry *registry, const tm__series_key *key)
+INLINED tm__series *find(const tm_registry *registry, const wanted *w)
 {
-    return tm__table_get(&registry->series, key->hash, key);
+    tm__index_search search = tm__index_begin(&registry->series, w->hash);
+    for (tm__series *series; (series = tm__index_next(&search));) {
+        tm__labels_shape shape = {series->label_count, series->labels_escaped};
+        if (tm__labels_match(tm__series_labels(series), series->labels_len, shape, &w->labels) &&
+            has_name(series, w->name, w->name_len))
+            return series;
+    }
+    return NULL;
 }
 
 tm__series *tm__series_find(const tm_registry *registry, const char *name, const char *labels, size_t labels_len)
 {
-    tm__series_key key = {.name = name, .name_len = strlen(name), .labels = labels, .labels_len = labels_len};
-    key.hash = (uint32_t)(tm__hash(name, key.name_len, 0) + tm__labels_hash(labels, labels_len));
-    return find(registry, &key);
+    size_t name_len = strlen(name);
+    uint32_t hash = (uint32_t)(tm__short_hash(name, name_len, 0) + tm__labels_hash(labels, labels_len));
+    tm__index_search search = tm__index_begin(&registry->series, hash);
+    for (tm__series *series; (series = tm__index_next(&search));)
+        if (series->labels_len == labels_len && memcmp(tm__series_labels(series), labels, labels_len) == 0 &&
+            has_name(series, name, name_len))
+            return series;
+    return NULL;
 }
 
 /* Whoever looks a series up means to use it: a clear no longer hides it. */
-static void show_again(tm__series *series)
+TM__COLD static void found_with_flags(tm_registry *registry, tm__series *series, uint8_t flags)
 {
-    if (atomic_load_explicit(&series->flags, memory_order_relaxed) & TM__SERIES_CLEARED)
+    if (flags & TM__SERIES_OVERFLOW)
+        atomic_fetch_add_explicit(&registry->overflowed, 1, memory_order_relaxed);
+    if (flags & TM__SERIES_CLEARED)
         atomic_fetch_and_explicit(&series->flags, (uint8_t)~TM__SERIES_CLEARED, memory_order_relaxed);
 }
 
@@ -58,6 +74,7 @@ static int make_overflow(tm__family *family, tm__series **out)
     int status = series ? TM_OK : tm__series_make(family, OVERFLOW_LABELS, len, &series);
     if (status != TM_OK)
         return status;
+    atomic_fetch_or_explicit(&series->flags, TM__SERIES_OVERFLOW, memory_order_relaxed);
     /* Release: pairs with the acquire in overflow_of. */
     atomic_store_explicit(&family->overflow, series, memory_order_release);
     *out = series;
@@ -71,93 +88,86 @@ static tm__series *overflow_of(tm_registry *registry, const char *name)
     return family ? atomic_load_explicit(&family->overflow, memory_order_acquire) : NULL;
 }
 
-static int make_locked(tm_registry *registry, const tm__series_key *key, tm_type type, tm__series **out)
+static int make_locked(tm_registry *registry, const wanted *w, const tm__labels_text *text, tm__series **out)
 {
-    tm__series *series = find(registry, key);
-    if (series) {
-        *out = series;
+    *out = find(registry, w);
+    if (*out)
         return TM_OK;
-    }
-    tm__family *family = tm__family_find(registry, key->name);
+    tm__family *family = tm__family_find(registry, w->name);
     if (!family) {
-        tm_family description = {.size = sizeof description, .name = key->name, .type = type};
+        tm_family description = {.size = sizeof description, .name = w->name, .type = w->type};
         int status = tm__family_make(registry, &description, &family);
         if (status != TM_OK)
             return status;
     }
-    if (family->type != type)
+    if (family->type != w->type)
         return TM_ECONFLICT;
-    return is_full(family) ? make_overflow(family, out) : tm__series_make(family, key->labels, key->labels_len, out);
-}
-
-static int make(tm_registry *registry, const tm__series_key *key, tm_type type, tm__series **out)
-{
-    if (!tm__name_ok(key->name))
-        return TM_ENAME;
-    pthread_mutex_lock(&registry->create_lock);
-    int status = make_locked(registry, key, type, out);
-    pthread_mutex_unlock(&registry->create_lock);
-    return status;
+    return is_full(family) ? make_overflow(family, out) : tm__series_make(family, text->text, text->len, out);
 }
 
 /* Only now are the labels checked and their canonical text made: what was found before needs neither. */
-__attribute__((noinline)) static int make_missing(tm_registry *registry, const tm__series_key *key, tm_labels labels,
-                                                  tm_type type, tm__series **out)
+TM__COLD static int make(tm_registry *registry, const wanted *w, tm_labels labels, tm__series **out)
 {
     tm__labels_text text;
     int status = tm__labels_write(labels, &text);
     if (status != TM_OK)
         return status;
-    *out = overflow_of(registry, key->name);
+    *out = overflow_of(registry, w->name);
     if (*out)
         return TM_OK;
-    tm__series_key with_text = *key;
-    with_text.labels = text.text;
-    with_text.labels_len = text.len;
-    return make(registry, &with_text, type, out);
-}
-
-static int find_or_make(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out)
-{
-    if (!registry || !name)
-        return TM_EINVAL;
-    tm__given_labels given;
-    int status = tm__labels_take(labels, &given);
-    if (status != TM_OK)
-        return status;
-    tm__series_key key = {.name = name, .name_len = strlen(name), .given = &given};
-    key.hash = (uint32_t)(tm__hash(name, key.name_len, 0) + given.hash);
-    tm__series *series = find(registry, &key);
-    if (!series)
-        status = make_missing(registry, &key, labels, type, &series);
-    if (status != TM_OK)
-        return status;
-    if (series->family->type != type)
-        return TM_ECONFLICT;
-    if (__builtin_expect(series == atomic_load_explicit(&series->family->overflow, memory_order_relaxed), 0))
-        atomic_fetch_add_explicit(&registry->overflowed, 1, memory_order_relaxed);
-    show_again(series);
-    *out = series;
-    return TM_OK;
-}
-
-int tm__series_get(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out)
-{
-    int status = find_or_make(registry, name, labels, type, out);
-    if (status != TM_OK) {
-        tm__count_drop(registry);
-        *out = tm__no_op_series(registry, type);
-    }
+    if (!tm__name_ok(w->name))
+        return TM_ENAME;
+    pthread_mutex_lock(&registry->create_lock);
+    status = make_locked(registry, w, &text, out);
+    pthread_mutex_unlock(&registry->create_lock);
     return status;
+}
+
+/* NULL and *status on an error. */
+INLINED tm__series *find_or_make(tm_registry *registry, const char *name, tm_labels labels, tm_type type, int *status)
+{
+    wanted w;
+    *status = registry && name ? tm__labels_take(labels, &w.labels) : TM_EINVAL;
+    if (*status != TM_OK)
+        return NULL;
+    w.name = name;
+    w.name_len = strlen(name);
+    w.type = type;
+    w.hash = (uint32_t)(tm__short_hash(name, w.name_len, 0) + w.labels.hash);
+    tm__series *series = find(registry, &w);
+    if (!series) {
+        *status = make(registry, &w, labels, &series);
+        if (*status != TM_OK)
+            return NULL;
+    }
+    if (series->type != type) {
+        *status = TM_ECONFLICT;
+        return NULL;
+    }
+    uint8_t flags = atomic_load_explicit(&series->flags, memory_order_relaxed);
+    if (__builtin_expect(flags != 0, 0))
+        found_with_flags(registry, series, flags);
+    return series;
+}
+
+TM__COLD static tm__series *drop(tm_registry *registry, tm_type type)
+{
+    tm__count_drop(registry);
+    return tm__no_op_series(registry, type);
+}
+
+INLINED tm__series *get(tm_registry *registry, const char *name, tm_labels labels, tm_type type, int *status)
+{
+    tm__series *series = find_or_make(registry, name, labels, type, status);
+    return series ? series : drop(registry, type);
 }
 
 int tm_counter_get(tm_registry *registry, const char *name, tm_labels labels, tm_counter **out)
 {
     if (!out)
         return TM_EINVAL;
-    tm__series *series;
-    int status = tm__series_get(registry, name, labels, TM_TYPE_COUNTER, &series);
-    *out = (tm_counter *)series;
+    int status;
+    *out = (tm_counter *)get(registry, name, labels, TM_TYPE_COUNTER, &status);
     return status;
 }
 
@@ -165,9 +175,8 @@ int tm_gauge_get(tm_registry *registry, const char *name, tm_labels labels, tm_g
 {
     if (!out)
         return TM_EINVAL;
-    tm__series *series;
-    int status = tm__series_get(registry, name, labels, TM_TYPE_GAUGE, &series);
-    *out = (tm_gauge *)series;
+    int status;
+    *out = (tm_gauge *)get(registry, name, labels, TM_TYPE_GAUGE, &status);
     return status;
 }
 
@@ -175,16 +184,15 @@ int tm_histogram_get(tm_registry *registry, const char *name, tm_labels labels, 
 {
     if (!out)
         return TM_EINVAL;
-    tm__series *series;
-    int status = tm__series_get(registry, name, labels, TM_TYPE_HISTOGRAM, &series);
-    *out = (tm_histogram *)series;
+    int status;
+    *out = (tm_histogram *)get(registry, name, labels, TM_TYPE_HISTOGRAM, &status);
     return status;
 }
 
 int tm_count(tm_registry *registry, const char *name, uint64_t n, tm_labels labels)
 {
-    tm__series *series;
-    int status = tm__series_get(registry, name, labels, TM_TYPE_COUNTER, &series);
+    int status;
+    tm__series *series = get(registry, name, labels, TM_TYPE_COUNTER, &status);
     if (status == TM_OK)
         tm_counter_add((tm_counter *)series, n);
     return status;
@@ -192,8 +200,8 @@ int tm_count(tm_registry *registry, const char *name, uint64_t n, tm_labels labe
 
 int tm_set(tm_registry *registry, const char *name, double value, tm_labels labels)
 {
-    tm__series *series;
-    int status = tm__series_get(registry, name, labels, TM_TYPE_GAUGE, &series);
+    int status;
+    tm__series *series = get(registry, name, labels, TM_TYPE_GAUGE, &status);
     if (status == TM_OK)
         tm_gauge_set((tm_gauge *)series, value);
     return status;
@@ -201,8 +209,8 @@ int tm_set(tm_registry *registry, const char *name, double value, tm_labels labe
 
 int tm_observe(tm_registry *registry, const char *name, double value, tm_labels labels)
 {
-    tm__series *series;
-    int status = tm__series_get(registry, name, labels, TM_TYPE_HISTOGRAM, &series);
+    int status;
+    tm__series *series = get(registry, name, labels, TM_TYPE_HISTOGRAM, &status);
     if (status == TM_OK)
         tm_histogram_observe((tm_histogram *)series, value);
     return status;

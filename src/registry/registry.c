@@ -11,17 +11,6 @@ static _Atomic(tm_registry *) default_registry;
 
 /* ---- tables -------------------------------------------------------------------------------------------------- */
 
-static unsigned long hash_series(const void *entry, unsigned long seed)
-{
-    (void)seed;
-    return ((const tm__series *)entry)->hash;
-}
-
-static bool same_series(const void *entry, const void *key)
-{
-    return tm__series_is(entry, key);
-}
-
 static unsigned long hash_family(const void *entry, unsigned long seed)
 {
     (void)seed;
@@ -81,9 +70,8 @@ static void in_child(void *self)
 
 static int prepare(tm_registry *registry)
 {
+    tm__index_init(&registry->series);
     int status = tm__cells_status();
-    if (status == TM_OK)
-        status = tm__table_init(&registry->series, hash_series, same_series);
     if (status == TM_OK)
         status = tm__table_init(&registry->families, hash_family, same_family);
     if (status == TM_OK)
@@ -107,7 +95,7 @@ static void destroy(tm_registry *registry)
     tm__fork_unregister(&registry->fork_node);
     if (registry->sync_state)
         registry->free_sync_state(registry->sync_state);
-    tm__table_free(&registry->series);
+    tm__index_free(&registry->series);
     tm__table_free(&registry->families);
     tm__table_free(&registry->printed_names);
     tm__cell_blocks_free(registry->blocks);
@@ -179,8 +167,8 @@ int tm_registry_stats(tm_registry *registry, tm_registry_stats_t *stats)
     now.overflowed = atomic_load(&registry->overflowed);
     tm__cells_usage(&now.threads, &now.memory_bytes);
     pthread_mutex_lock(&registry->create_lock);
-    now.memory_bytes += sizeof *registry + registry->arena.bytes + registry->series.bytes + registry->families.bytes +
-                        registry->printed_names.bytes;
+    now.memory_bytes += sizeof *registry + registry->arena.bytes + tm__index_bytes(&registry->series) +
+                        registry->families.bytes + registry->printed_names.bytes;
     for (tm__cell_block *block = registry->blocks; block; block = block->next)
         now.memory_bytes += sizeof *block;
     for (tm__cleared *cleared = atomic_load(&registry->cleared); cleared; cleared = cleared->outgrown)

@@ -1,9 +1,8 @@
-/* The bodies of registries, families and series. */
+/* The bodies of registries and families. */
 #ifndef TM__REGISTRY_REGISTRY_H
 #define TM__REGISTRY_REGISTRY_H
 
 #include <pthread.h>
-#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -13,49 +12,8 @@
 #include "base/fork.h"
 #include "base/given_labels.h"
 #include "base/table.h"
-#include "registry/cells.h"
-
-typedef struct tm__family tm__family;
-
-enum tm__series_flag {
-    TM__SERIES_READY = 1,   /* complete: set once with release, before the series is in the table */
-    TM__SERIES_CLEARED = 2, /* not shown until recorded to or looked up */
-};
-
-/* What the handle types tm_counter, tm_gauge and tm_histogram begin with; they are never defined themselves. The label
- * text follows the type's own struct. */
-typedef struct tm__series {
-    tm__family *family;                /* NULL: belongs to no registry */
-    _Atomic(struct tm__series *) next; /* in its family, in order of creation; stored with release */
-    tm__cells cells;
-    uint32_t hash;       /* of the family's name plus that of the labels */
-    uint32_t first_part; /* the place of its first number among all numbers of the registry */
-    unsigned labels_len : 14;
-    unsigned label_count : 6;
-    unsigned labels_escaped : 1;
-    unsigned extra_words : 3; /* how many pointers' room the type's own struct adds */
-    _Atomic uint8_t flags;
-} tm__series;
-
-/* Alone on its cache line: setting a gauge must not slow down the readers of neighbouring handles. See gauge.c. */
-typedef struct tm__gauge_state {
-    alignas(64) _Atomic uint64_t base;
-    _Atomic uint64_t version;
-    _Atomic bool has_adds;
-} tm__gauge_state;
-
-typedef struct tm__gauge {
-    tm__series series;
-    tm__gauge_state *state;
-} tm__gauge;
-
-typedef struct tm__histogram {
-    tm__series series;
-    const double *bounds;
-    size_t bound_count;
-} tm__histogram;
-
-_Static_assert(sizeof(tm__series) == 32, "a series is two to a cache line");
+#include "registry/index.h"
+#include "registry/series.h"
 
 struct tm__family {
     tm_registry *registry;
@@ -93,7 +51,7 @@ struct tm_registry {
     size_t max_series_per_family;
     size_t max_series;
     size_t max_families;
-    tm__table series;        /* by family name and labels */
+    tm__index series;        /* by family name and labels */
     tm__table families;      /* by name */
     tm__table printed_names; /* every sample name that a family prints, to keep them apart */
     _Atomic(tm__family *) first_family;
@@ -109,6 +67,7 @@ struct tm_registry {
     tm__family *last_family;
     tm__arena arena;
     tm__cell_block *blocks; /* the first is the one to cut from */
+    uint64_t cell_count;    /* in all blocks */
     tm__gauge_state *spare_gauge_states;
     size_t spare_gauge_state_count;
     tm__fork_node fork_node;
@@ -119,26 +78,11 @@ struct tm_registry {
     _Atomic uint32_t sync_holder; /* 0, or 1 + the incarnation that is syncing */
 };
 
-/* What a lookup asks for: labels as they were given, or (given is NULL) their canonical text. */
-typedef struct tm__series_key {
-    const char *name;
-    size_t name_len;
-    uint32_t hash;
-    const tm__given_labels *given;
-    const char *labels;
-    size_t labels_len;
-} tm__series_key;
-
 /* A printed name that is taken, and by which family. */
 typedef struct tm__name_claim {
     const tm__family *owner;
     char name[];
 } tm__name_claim;
-
-static inline const char *tm__series_labels(const tm__series *series)
-{
-    return (const char *)series + sizeof *series + series->extra_words * sizeof(void *);
-}
 
 /* Counts a recording that went nowhere. registry may be NULL. */
 static inline void tm__count_drop(tm_registry *registry)
@@ -153,13 +97,7 @@ static inline void tm__count_series_drop(const tm__series *series)
         tm__count_drop(series->family->registry);
 }
 
-/* lookup.c: finds or makes a series. On an error the drop is counted and *out is the no-op series of the type. */
-int tm__series_get(tm_registry *registry, const char *name, tm_labels labels, tm_type type, tm__series **out);
-
-/* Whether a series is the one that a key asks for. */
-bool tm__series_is(const tm__series *series, const tm__series_key *key);
-
-/* A series that exists, or NULL; counts and changes nothing. */
+/* lookup.c: a series that exists, or NULL; counts and changes nothing. */
 tm__series *tm__series_find(const tm_registry *registry, const char *name, const char *labels, size_t labels_len);
 
 /* families.c, under create_lock: finds a family by name, makes one, or checks that the one there is the same. */
@@ -169,15 +107,13 @@ int tm__family_make(tm_registry *registry, const tm_family *description, tm__fam
 /* Links a new, complete series in; its memory comes from the registry's arena. Under create_lock. */
 int tm__series_make(tm__family *family, const char *labels, size_t labels_len, tm__series **out);
 
-/* values.c: the numbers of a series, tm__family.value_count of them, as recorded ever since (raw) or since the last
- * clear (shown). False if there is nothing to say: raw for a gauge that was not set, or not since a clear; shown for a
- * series that a clear hides. */
-bool tm__series_raw(const tm__series *series, tm_number *values);
-bool tm__series_shown(const tm__series *series, tm_number *values);
+/* values.c: the numbers of a series, tm__family.value_count of them. cleared: tm__registry_cleared for what is shown,
+ * NULL for what was recorded ever since. False if nothing was: for a gauge, if it was not set, or not since a clear. */
+bool tm__series_read(const tm__series *series, const tm__cleared *cleared, tm_number *values);
 
-static inline bool tm__series_is_no_op(const tm__series *series)
+static inline const tm__cleared *tm__registry_cleared(const tm_registry *registry)
 {
-    return series->cells.segment == TM__NO_SEGMENT;
+    return atomic_load_explicit(&registry->cleared, memory_order_acquire);
 }
 
 /* gauge.c. A read gives 0 and !*is_set after a clear. make: under create_lock; NULL if there is no memory. */
@@ -197,11 +133,6 @@ int tm__snapshot_take_raw(tm_registry *registry, tm_snapshot **out);
 static inline tm__series *tm__family_first_series(const tm__family *family)
 {
     return atomic_load_explicit(&family->first, memory_order_acquire);
-}
-
-static inline tm__series *tm__series_next(const tm__series *series)
-{
-    return atomic_load_explicit(&series->next, memory_order_acquire);
 }
 
 static inline tm__family *tm__registry_first_family(const tm_registry *registry)

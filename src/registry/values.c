@@ -1,177 +1,144 @@
-/* Reading what was recorded, and setting it back. */
-#include <stdlib.h>
-
+/* Reading what was recorded. */
 #include "base/clock.h"
-#include "base/family.h"
 #include "registry/registry.h"
 #include "snapshot/snapshot.h"
 
-static size_t bucket_count(const tm__series *series)
-{
-    return series->family->value_count - 1;
-}
+/* So many series of a family are read together. Those made one after the other lie one after the other. */
+enum { AT_ONCE = 256, PREFETCH_BYTES = 4096 };
 
-/* Adds every shard's copy of a histogram's buckets and sum to values, shard by shard. */
-static void add_histogram(const tm__series *series, tm_number *values)
-{
-    size_t buckets = bucket_count(series);
-    tm__shard *shard = NULL;
-    for (tm__cell *copy; (copy = tm__cells_next(series->cells, &shard));) {
-        for (size_t i = 0; i < buckets; i++)
-            values[i].u += atomic_load_explicit(&copy[i], memory_order_relaxed);
-        values[buckets].d += tm__bits_to_double(atomic_load_explicit(&copy[buckets], memory_order_relaxed));
-    }
-}
-
-bool tm__series_raw(const tm__series *series, tm_number *values)
-{
-    bool is_set = true;
-    switch (series->family->type) {
-    case TM_TYPE_COUNTER:
-        values[0].u = tm__cells_sum(series->cells, 0);
-        break;
-    case TM_TYPE_GAUGE:
-        values[0].d = tm__gauge_read((const tm__gauge *)series, &is_set);
-        break;
-    case TM_TYPE_HISTOGRAM:
-        for (size_t i = 0; i < bucket_count(series); i++)
-            values[i].u = 0;
-        values[bucket_count(series)].d = 0;
-        add_histogram(series, values);
-        break;
-    }
-    return is_set;
-}
-
-/* ---- clear --------------------------------------------------------------------------------------------------- */
-
-/* The offset of one number. The acquire pairs with the release in clear_number: a reader that sees the offset then sees
+/* The offset of one number. The acquire pairs with the release in clear_numbers: a reader that sees the offset then sees
  * cells at least as high as the clear did, so what it shows never goes below zero. Offsets are therefore read first. */
 static uint64_t offset_of(const tm__cleared *cleared, size_t part)
 {
     return cleared && part < cleared->count ? atomic_load_explicit(&cleared->offsets[part], memory_order_acquire) : 0;
 }
 
-static bool counter_shown(const tm__series *series, const tm__cleared *cleared, tm_number *values)
+/* What a clear took is entered as a debt: counts may pass through 2^64, and come back when the cells are added. */
+static inline void begin(const tm__series *series, size_t counts, bool sum, const tm__cleared *cleared,
+                         tm_number *values)
 {
-    uint64_t offset = offset_of(cleared, series->first_part);
-    values[0].u = tm__cells_sum(series->cells, 0) - offset;
-    return values[0].u != 0;
-}
-
-/* Unsigned subtraction may pass through 2^64 and comes back when the cells are added. */
-static bool histogram_shown(const tm__series *series, const tm__cleared *cleared, tm_number *values)
-{
-    size_t buckets = bucket_count(series);
-    for (size_t i = 0; i < buckets; i++)
+    for (size_t i = 0; i < counts; i++)
         values[i].u = 0 - offset_of(cleared, series->first_part + i);
-    double sum_offset = tm__bits_to_double(offset_of(cleared, series->first_part + buckets));
-    values[buckets].d = 0;
-    add_histogram(series, values);
-    uint64_t count = 0;
-    for (size_t i = 0; i < buckets; i++)
-        count += values[i].u;
-    values[buckets].d = count == 0 ? 0 : values[buckets].d - sum_offset;
-    return count != 0;
+    if (sum)
+        values[counts].d = 0 - tm__bits_to_double(offset_of(cleared, series->first_part + counts));
 }
 
-bool tm__series_shown(const tm__series *series, tm_number *values)
+static inline void add_copy(const tm__shard *shard, tm__cells cells, size_t counts, bool sum, tm_number *values)
 {
-    const tm__cleared *cleared = atomic_load_explicit(&series->family->registry->cleared, memory_order_acquire);
-    bool hides = atomic_load_explicit(&series->flags, memory_order_relaxed) & TM__SERIES_CLEARED;
-    bool recorded = false;
-    switch (series->family->type) {
-    case TM_TYPE_COUNTER:
-        recorded = counter_shown(series, cleared, values);
-        break;
-    case TM_TYPE_GAUGE:
-        values[0].d = tm__gauge_read((const tm__gauge *)series, &recorded);
-        break;
-    case TM_TYPE_HISTOGRAM:
-        recorded = histogram_shown(series, cleared, values);
-        break;
+    const tm__cell *copy = tm__cells_in(shard, cells);
+    if (!copy)
+        return;
+    for (size_t i = 0; i < counts; i++)
+        values[i].u += atomic_load_explicit(&copy[i], memory_order_relaxed);
+    if (sum)
+        values[counts].d += tm__bits_to_double(atomic_load_explicit(&copy[counts], memory_order_relaxed));
+}
+
+/* Shard by shard, so that memory is gone through in the order in which it lies; the first one on the way. */
+static inline void read_cells(const tm__series *series, size_t count, size_t counts, bool sum,
+                              const tm__cleared *cleared, tm_number *values)
+{
+    tm__cells cells[AT_ONCE];
+    const tm__shard *first = tm__shards();
+    for (size_t i = 0; i < count; i++, series = tm__series_next(series)) {
+        __builtin_prefetch((const char *)series + PREFETCH_BYTES);
+        cells[i] = series->cells;
+        begin(series, counts, sum, cleared, values + i * (counts + sum));
+        if (first)
+            add_copy(first, cells[i], counts, sum, values + i * (counts + sum));
     }
-    return recorded || !hides;
+    for (const tm__shard *shard = first ? first->next : NULL; shard; shard = shard->next)
+        for (size_t i = 0; i < count; i++)
+            add_copy(shard, cells[i], counts, sum, values + i * (counts + sum));
 }
 
-/* Room for an offset for every number there is. Readers may be in the old array, so it stays; arrays double, so that
- * all the old ones together are no larger than the new. */
-static tm__cleared *offsets_for_all(tm_registry *registry)
+static void begin_read(const tm__series *first, size_t count, const tm__cleared *cleared, tm_number *values)
 {
-    tm__cleared *cleared = atomic_load_explicit(&registry->cleared, memory_order_relaxed);
-    size_t parts = atomic_load_explicit(&registry->part_count, memory_order_relaxed);
-    if (cleared && parts <= cleared->count)
-        return cleared;
-    size_t count = cleared && parts < 2 * cleared->count ? 2 * cleared->count : parts;
-    tm__cleared *larger = calloc(1, sizeof *larger + count * sizeof larger->offsets[0]);
-    if (!larger)
-        return NULL;
-    larger->outgrown = cleared;
-    larger->count = count;
-    for (size_t i = 0; cleared && i < cleared->count; i++)
-        atomic_store_explicit(&larger->offsets[i], atomic_load(&cleared->offsets[i]), memory_order_relaxed);
-    atomic_store_explicit(&registry->cleared, larger, memory_order_release);
-    return larger;
+    const tm__family *family = first->family;
+    if (family->type == TM_TYPE_COUNTER)
+        read_cells(first, count, 1, false, cleared, values);
+    else if (family->type == TM_TYPE_HISTOGRAM)
+        read_cells(first, count, family->value_count - 1, true, cleared, values);
 }
 
-static void clear_numbers(const tm__series *series, tm__cleared *cleared)
+/* A sum without observations is what rounding, or an observation that is being made, has left. */
+static inline bool end_read(const tm__series *series, tm_number *values)
 {
-    tm_number values[TM_BUCKETS_MAX + 2];
-    (void)tm__series_raw(series, values);
-    for (size_t i = 0; i < series->family->value_count; i++)
-        atomic_store_explicit(&cleared->offsets[series->first_part + i], values[i].u, memory_order_release);
+    const tm__family *family = series->family;
+    if (family->type == TM_TYPE_COUNTER)
+        return values[0].u != 0;
+    if (family->type == TM_TYPE_GAUGE) {
+        bool is_set;
+        values[0].d = tm__gauge_read((const tm__gauge *)series, &is_set);
+        return is_set;
+    }
+    uint64_t recorded = 0;
+    for (size_t i = 0; i < family->value_count - 1; i++)
+        recorded |= values[i].u;
+    if (recorded == 0)
+        values[family->value_count - 1].d = 0;
+    return recorded != 0;
 }
 
-static void clear_series(tm__series *series, tm__cleared *cleared)
+bool tm__series_read(const tm__series *series, const tm__cleared *cleared, tm_number *values)
 {
-    if (series->family->type == TM_TYPE_GAUGE)
-        tm__gauge_clear((tm__gauge *)series);
-    else
-        clear_numbers(series, cleared);
-    atomic_fetch_or_explicit(&series->flags, TM__SERIES_CLEARED, memory_order_relaxed);
-}
-
-int tm_registry_clear(tm_registry *registry, size_t *cleared_count)
-{
-    if (cleared_count)
-        *cleared_count = 0;
-    if (!registry)
-        return TM_EINVAL;
-    size_t count = 0;
-    pthread_mutex_lock(&registry->create_lock);
-    tm__cleared *cleared = offsets_for_all(registry);
-    tm__family *family = cleared ? tm__registry_first_family(registry) : NULL;
-    for (; family; family = tm__family_next(family))
-        for (tm__series *series = tm__family_first_series(family); series; series = tm__series_next(series), count++)
-            clear_series(series, cleared);
-    pthread_mutex_unlock(&registry->create_lock);
-    if (cleared_count)
-        *cleared_count = count;
-    return cleared ? TM_OK : TM_ENOMEM;
+    begin_read(series, 1, cleared, values);
+    return end_read(series, values);
 }
 
 /* ---- snapshots ----------------------------------------------------------------------------------------------- */
 
-/* The numbers of all series of a family, as one array: growing series by series would move it. */
-static int add_series(tm_snapshot *snapshot, tm__snapshot_family *into, const tm__family *family, bool raw)
+static bool is_hidden(const tm__series *series)
 {
-    tm_number *values = tm__arena_alloc(&snapshot->arena, into->series_capacity * family->value_count * sizeof *values);
-    if (!values)
+    return atomic_load_explicit(&series->flags, memory_order_relaxed) & TM__SERIES_CLEARED;
+}
+
+static int add_one(tm__snapshot_family *into, const tm__series *series, const tm_number *values, bool unset)
+{
+    tm__snapshot_series *added =
+        tm__snapshot_borrow_series(into, tm__series_labels(series), series->labels_len, values);
+    if (!added)
         return TM_ENOMEM;
-    const tm__series *series = tm__family_first_series(family);
-    for (; series && into->series_count < into->series_capacity; series = tm__series_next(series)) {
-        bool said = raw ? tm__series_raw(series, values) : tm__series_shown(series, values);
-        if (!said && !raw)
+    added->first_part = series->first_part;
+    added->unset = unset;
+    return TM_OK;
+}
+
+/* Adds series that follow each other. Their numbers stand in one array, from *values on, those of hidden ones left out.
+ * *series and *values are then behind them. raw: all are added, whatever a clear hides. */
+static int add_some(tm__snapshot_family *into, const tm__series **series, size_t count, bool raw, tm_number **values)
+{
+    const tm__family *family = (*series)->family;
+    const tm__cleared *cleared = raw ? NULL : tm__registry_cleared(family->registry);
+    tm_number *read = *values;
+    begin_read(*series, count, cleared, read);
+    for (; count > 0; count--, read += family->value_count, *series = tm__series_next(*series)) {
+        bool recorded = end_read(*series, read);
+        if (!recorded && !raw && is_hidden(*series))
             continue;
-        tm__snapshot_series *added =
-            tm__snapshot_borrow_series(into, tm__series_labels(series), series->labels_len, values);
-        if (!added)
-            return TM_ENOMEM;
-        added->first_part = series->first_part;
-        added->unset = !said;
-        values += family->value_count;
+        if (*values != read)
+            memcpy(*values, read, family->value_count * sizeof *read);
+        int status = add_one(into, *series, *values, !recorded && family->type == TM_TYPE_GAUGE);
+        if (status != TM_OK)
+            return status;
+        *values += family->value_count;
     }
     return TM_OK;
+}
+
+/* The numbers of all series of a family stand in one array: growing series by series would move it. */
+static int add_series(tm_snapshot *snapshot, tm__snapshot_family *into, const tm__family *family, bool raw)
+{
+    size_t left = into->series_capacity;
+    tm_number *values = tm__arena_alloc(&snapshot->arena, left * family->value_count * sizeof *values);
+    int status = values ? TM_OK : TM_ENOMEM;
+    const tm__series *series = tm__family_first_series(family);
+    while (status == TM_OK && left > 0) {
+        size_t count = left < AT_ONCE ? left : AT_ONCE;
+        status = add_some(into, &series, count, raw, &values);
+        left -= count;
+    }
+    return status;
 }
 
 static int take(tm_registry *registry, bool raw, tm_snapshot **out)

@@ -94,16 +94,12 @@ tm__snapshot_family *tm__snapshot_borrow_family(tm_snapshot *snapshot, const tm_
     return place;
 }
 
-tm__snapshot_series *tm__snapshot_borrow_series(tm__snapshot_family *family, const char *labels, size_t labels_len,
-                                                const tm_number *values)
+bool tm__snapshot_reserve_series(tm__snapshot_family *family)
 {
     void *grown = grow(family->series, sizeof *family->series, family->series_count, &family->series_capacity);
-    if (!grown)
-        return NULL;
-    family->series = grown;
-    tm__snapshot_series *place = &family->series[family->series_count++];
-    *place = (tm__snapshot_series){.labels = labels, .labels_len = (uint32_t)labels_len, .values = values};
-    return place;
+    if (grown)
+        family->series = grown;
+    return grown;
 }
 
 int tm_snapshot_add_family(tm_snapshot *snapshot, const tm_family *family, size_t *index)

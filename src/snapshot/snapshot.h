@@ -38,8 +38,18 @@ struct tm_snapshot {
 tm__snapshot_family *tm__snapshot_borrow_family(tm_snapshot *snapshot, const tm_family *info, const char *printed,
                                                 size_t series_capacity);
 
+/* Makes room for one more series. False if there is no memory. */
+bool tm__snapshot_reserve_series(tm__snapshot_family *family);
+
 /* Adds a series; labels and values are borrowed. NULL if there is no memory. */
-tm__snapshot_series *tm__snapshot_borrow_series(tm__snapshot_family *family, const char *labels, size_t labels_len,
-                                                const tm_number *values);
+static inline tm__snapshot_series *tm__snapshot_borrow_series(tm__snapshot_family *family, const char *labels,
+                                                              size_t labels_len, const tm_number *values)
+{
+    if (family->series_count == family->series_capacity && !tm__snapshot_reserve_series(family))
+        return NULL;
+    tm__snapshot_series *place = &family->series[family->series_count++];
+    *place = (tm__snapshot_series){.labels = labels, .labels_len = (uint32_t)labels_len, .values = values};
+    return place;
+}
 
 #endif

@@ -122,8 +122,9 @@ if not SANITIZER:  # whose builds leave the benchmarks out
         assert spread([7]) == (7, 7, 7)
 
     @test
-    def cells_are_rounded_to_doubling_segments():
-        assert [segments_rounded(n) for n in (1, 512, 513, 1536, 1537)] == [512, 512, 1536, 1536, 3584]
+    def cells_are_rounded_to_segments():
+        assert [segments_rounded(n) for n in (1, 512, 513, 2049, 4097, 10000, 130000)] == [
+        512, 512, 1024, 2560, 5120, 10240, 131072]
 
     @test
     def what_is_not_to_be_measured_is_named():

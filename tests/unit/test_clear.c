@@ -9,7 +9,7 @@
 static uint64_t raw_count(void *counter)
 {
     tm_number value;
-    tm__series_raw((const tm__series *)counter, &value);
+    (void)tm__series_read(counter, NULL, &value);
     return value.u;
 }
 

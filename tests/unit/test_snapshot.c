@@ -6,6 +6,7 @@
 #include "registries.h"
 #include "snapshots.h"
 #include "test.h"
+#include "threads.h"
 
 static int add_labels(tm_snapshot *snapshot, size_t place, const char *labels)
 {
@@ -115,6 +116,44 @@ TEST(families_and_series_come_in_the_order_they_were_made)
     assert_int_equal(tm_snapshot_series_count(snapshot, 0), 2);
     assert_memory_equal(tm_snapshot_series(snapshot, 0, 0).labels, "i=\"2\"", 5);
     assert_memory_equal(tm_snapshot_series(snapshot, 0, 1).labels, "i=\"1\"", 5);
+    tm_snapshot_free(snapshot);
+    tm_registry_free(registry);
+}
+
+enum { MANY = 1000 };
+
+/* To every third series nothing is added. */
+static void add_to_many(void *counters)
+{
+    for (size_t i = 0; i < MANY; i++)
+        if (i % 3 > 0)
+            tm_counter_add(((tm_counter **)counters)[i], i);
+}
+
+/* More than are read at once, recorded to by two threads; a clear hides every third. */
+TEST(a_family_of_many_series_is_whole_and_in_order)
+{
+    static tm_counter *counters[MANY];
+    static char numbers[MANY][8];
+    tm_registry *registry = new_registry();
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(numbers[i], sizeof numbers[i], "%zu", i);
+        counters[i] = counter_of(registry, "c", TM_LABELS("i", numbers[i]));
+    }
+    add_to_many(counters);
+    assert_ok(tm_registry_clear(registry, NULL));
+    add_to_many(counters);
+    run_thread(add_to_many, counters);
+    tm_snapshot *snapshot = snapshot_of(registry);
+    size_t place = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        if (i % 3 == 0)
+            continue;
+        tm_series series = tm_snapshot_series(snapshot, 0, place++);
+        assert_memory_equal(series.labels + 3, numbers[i], strlen(numbers[i]));
+        assert_int_equal(series.values[0].u, 2 * i);
+    }
+    assert_int_equal(tm_snapshot_series_count(snapshot, 0), place);
     tm_snapshot_free(snapshot);
     tm_registry_free(registry);
 }
@@ -255,6 +294,6 @@ TEST(labels_that_are_not_canonical_are_refused)
 TEST_MAIN("snapshot", T(an_empty_snapshot_has_nothing_but_its_time), T(null_is_an_empty_snapshot),
           T(places_out_of_range_give_nothing), T(the_number_of_values_follows_the_type),
           T(a_snapshot_of_a_registry_is_what_was_there_then), T(families_and_series_come_in_the_order_they_were_made),
-          T(everything_is_copied), T(absent_texts_become_empty_and_absent_buckets_the_usual),
-          T(many_families_and_series_keep_their_places), T(bad_arguments_are_refused),
-          T(labels_that_are_not_canonical_are_refused))
+          T(a_family_of_many_series_is_whole_and_in_order), T(everything_is_copied),
+          T(absent_texts_become_empty_and_absent_buckets_the_usual), T(many_families_and_series_keep_their_places),
+          T(bad_arguments_are_refused), T(labels_that_are_not_canonical_are_refused))
