@@ -6,8 +6,8 @@
 /* So many series of a family are read together. Those made one after the other lie one after the other. */
 enum { AT_ONCE = 256, PREFETCH_BYTES = 4096 };
 
-/* The offset of one number. The acquire pairs with the release in clear_numbers: a reader that sees the offset then sees
- * cells at least as high as the clear did, so what it shows never goes below zero. Offsets are therefore read first. */
+/* The offset of one number. The acquire pairs with the release in clear_numbers: a reader that sees the offset then
+ * sees cells at least as high as the clear did, so what it shows never goes below zero. So offsets are read first. */
 static uint64_t offset_of(const tm__cleared *cleared, size_t part)
 {
     return cleared && part < cleared->count ? atomic_load_explicit(&cleared->offsets[part], memory_order_acquire) : 0;
