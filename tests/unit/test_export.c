@@ -3,6 +3,7 @@
 
 #include "base/labels.h"
 #include "faults.h"
+#include "snapshot/snapshot.h"
 #include "snapshots.h"
 #include "test.h"
 
@@ -176,6 +177,101 @@ TEST(a_formula_with_a_tab_is_disarmed_between_quotes_too)
                     "1970-01-01T00:00:00.000Z\tg\tgauge\t-1\t\"'\t=1\"\r\n");
     assert_exported(snapshot, TM_FORMAT_CSV, OPTIONS(.csv_no_header = 1),
                     "1970-01-01T00:00:00.000Z,g,gauge,-1,'\t=1\r\n");
+    tm_snapshot_free(snapshot);
+}
+
+/* lines: the header and the rows, these without the time, and NULL. */
+static void assert_csv(const tm_snapshot *snapshot, const char *const lines[])
+{
+    test_text expected = {0};
+    for (size_t i = 0; lines[i]; i++) {
+        char line[256];
+        const char *time = i > 0 ? "1970-01-01T00:00:00.000Z," : "";
+        int len = snprintf(line, sizeof line, "%s%s\r\n", time, lines[i]);
+        assert_int_equal(text_sink(&expected, line, (size_t)len), 0);
+    }
+    assert_int_equal(text_sink(&expected, "", 0), 0);
+    assert_exported(snapshot, TM_FORMAT_CSV, NULL, expected.data);
+    text_free(&expected);
+}
+
+/* Some names are how others begin, also long ones; as text, a="..." would stand behind a1="...". */
+TEST(csv_tells_label_names_apart_however_the_series_follow_each_other)
+{
+    tm_snapshot *snapshot = new_snapshot(0);
+    size_t c = add_family(snapshot, FAMILY("c", TM_TYPE_COUNTER, .help = ""));
+    add_counter(snapshot, c, TM_LABELS("ab", "1"), 1);
+    add_counter(snapshot, c, TM_LABELS("a", "2"), 2);
+    add_counter(snapshot, c, TM_LABELS("a", "3", "name_of_twenty_bytes_2", "4"), 3);
+    add_counter(snapshot, c, TM_LABELS("a1", "5"), 4);
+    add_counter(snapshot, c, TM_NO_LABELS, 5);
+    add_counter(snapshot, c, TM_LABELS("name_of_twenty_bytes", "6", "z", ""), 6);
+    add_counter(snapshot, c, TM_LABELS("name_of_twenty_bytes", "7", "name_of_twenty_bytes_1", "8"), 7);
+    add_counter(snapshot, c, TM_LABELS("a", "9", "a1", "10", "ab", "11"), 8);
+    size_t h = add_family(snapshot, FAMILY("h", TM_TYPE_HISTOGRAM, .buckets = (const double[]){2}, .bucket_count = 1));
+    add_histogram(snapshot, h, TM_LABELS("a1", "12", "lee", "13"), 0, COUNTS(0, 0));
+    add_histogram(snapshot, h, TM_LABELS("l", "14"), 0, COUNTS(0, 0));
+    static const char *const lines[] = {
+        "timestamp,name,type,value,label_a,label_a1,label_ab,label_l,label_le,label_lee,"
+        "label_name_of_twenty_bytes,label_name_of_twenty_bytes_1,label_name_of_twenty_bytes_2,label_z",
+        "c,counter,1,,,1,,,,,,,",
+        "c,counter,2,2,,,,,,,,,",
+        "c,counter,3,3,,,,,,,,4,",
+        "c,counter,4,,5,,,,,,,,",
+        "c,counter,5,,,,,,,,,,",
+        "c,counter,6,,,,,,,6,,,",
+        "c,counter,7,,,,,,,7,8,,",
+        "c,counter,8,9,10,11,,,,,,,",
+        "h_bucket,histogram,0,,12,,,2,13,,,,",
+        "h_bucket,histogram,0,,12,,,+Inf,13,,,,",
+        "h_sum,histogram,0,,12,,,,13,,,,",
+        "h_count,histogram,0,,12,,,,13,,,,",
+        "h_bucket,histogram,0,,,,14,2,,,,,",
+        "h_bucket,histogram,0,,,,14,+Inf,,,,,",
+        "h_sum,histogram,0,,,,14,,,,,,",
+        "h_count,histogram,0,,,,14,,,,,,",
+        NULL,
+    };
+    assert_csv(snapshot, lines);
+    tm_snapshot_free(snapshot);
+}
+
+TEST(csv_takes_nothing_in_a_value_for_a_label)
+{
+    tm_snapshot *snapshot = new_snapshot(0);
+    size_t c = add_family(snapshot, FAMILY("c", TM_TYPE_COUNTER, .help = ""));
+    add_counter(snapshot, c, TM_LABELS("a", "x\",b=\"y", "c", "1"), 1);
+    add_counter(snapshot, c, TM_LABELS("a", "=b=\"", "b", "\\"), 2);
+    add_counter(snapshot, c, TM_LABELS("a", "\\\",b=\"\\", "b", ",c=\"z\""), 3);
+    add_counter(snapshot, c, TM_LABELS("a", "\\\\", "b", "", "c", "+\n\\n"), 4);
+    add_counter(snapshot, c, TM_LABELS("b", "c=", "c", "\","), 5);
+    static const char *const lines[] = {
+        "timestamp,name,type,value,label_a,label_b,label_c",
+        "c,counter,1,\"x\"\",b=\"\"y\",,1",
+        "c,counter,2,\"'=b=\"\"\",\"\\\",",
+        "c,counter,3,\"\\\"\",b=\"\"\\\",\",c=\"\"z\"\"\",",
+        "c,counter,4,\"\\\\\",,\"'+\n\\n\"",
+        "c,counter,5,,c=,\"\"\",\"",
+        NULL,
+    };
+    assert_csv(snapshot, lines);
+    tm_snapshot_free(snapshot);
+}
+
+/* What stands behind the labels of a series is not theirs, even if it looks so. */
+TEST(csv_reads_labels_up_to_their_length)
+{
+    tm_snapshot *snapshot = new_snapshot(0);
+    size_t c = add_family(snapshot, FAMILY("c", TM_TYPE_COUNTER, .help = ""));
+    add_counter(snapshot, c, TM_LABELS("a", "1", "b", "2"), 1);
+    static const char labels[] = "a=\"3\",b=\"4\",d=\"5\"";
+    const tm_number value = {.u = 2};
+    assert_non_null(tm__snapshot_borrow_series(&snapshot->families[c], labels, strlen("a=\"3\""), &value));
+    assert_non_null(tm__snapshot_borrow_series(&snapshot->families[c], labels, 0, &value));
+    static const char *const lines[] = {
+        "timestamp,name,type,value,label_a,label_b", "c,counter,1,1,2", "c,counter,2,3,", "c,counter,2,,", NULL,
+    };
+    assert_csv(snapshot, lines);
     tm_snapshot_free(snapshot);
 }
 
@@ -409,8 +505,11 @@ TEST(memory_does_not_grow_with_the_snapshot)
 TEST_MAIN("export", T(formats_have_content_types), T(missing_arguments_are_refused),
           T(bad_options_are_refused_before_any_output), T(empty_options_are_the_defaults),
           T(the_longest_prefix_and_names_are_printed_whole), T(csv_has_its_separator_and_its_header_as_told),
-          T(a_formula_with_a_tab_is_disarmed_between_quotes_too), T(times_are_dates_of_the_calendar),
-          T(a_senseless_clock_gives_the_nearest_date), T(the_time_given_goes_before_that_of_the_snapshot),
+          T(a_formula_with_a_tab_is_disarmed_between_quotes_too),
+          T(csv_tells_label_names_apart_however_the_series_follow_each_other),
+          T(csv_takes_nothing_in_a_value_for_a_label), T(csv_reads_labels_up_to_their_length),
+          T(times_are_dates_of_the_calendar), T(a_senseless_clock_gives_the_nearest_date),
+          T(the_time_given_goes_before_that_of_the_snapshot),
           T(families_without_series_or_help_say_no_more_than_needed), T(buckets_never_fall_even_if_their_sum_overflows),
           T(texts_larger_than_any_buffer_pass_whole), T(many_buckets_and_columns_are_all_there),
           T(the_longest_labels_have_room_for_the_instance), T(a_sink_that_refuses_is_not_called_again),
