@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/bytes.h"
 
 static const char *const suffixes[] = {
     [TM__SAMPLE_TOTAL] = "",   [TM__SAMPLE_VALUE] = "",       [TM__SAMPLE_BUCKET] = "_bucket",
@@ -11,16 +12,22 @@ static const char *const suffixes[] = {
 };
 
 typedef struct column {
-    const char *name;
-    size_t name_len;
+    const char *key; /* what a label of the column begins with: name=" */
+    size_t key_len;
 } column;
+
+enum { KEY_END = 2 }; /* bytes of a key behind its name */
+
+static const char bound_key[] = "le=\"";
+static const char *const bound_key_end = bound_key + sizeof bound_key - 1;
 
 typedef struct csv {
     tm__export *e;
     tm__writer *writer;
     tm__buffer columns; /* of column, sorted by name */
-    tm__arena names;
-    bool special[256]; /* bytes that need quotes or are part of an escape */
+    tm__arena keys;
+    size_t bound_column; /* the place of that for the bounds of buckets; the number of columns if there are none */
+    bool special[256];   /* bytes that need quotes or are part of an escape */
 
     /* What the rows of a family have in common: time and name, type. */
     size_t head_len;
@@ -43,44 +50,87 @@ static size_t column_count(const csv *c)
     return c->columns.len / sizeof(column);
 }
 
-static int compare(const column *a, const char *name, size_t len)
+/* The labels of a series are read from `at` to `end`. They are canonical, so nothing in them needs to be checked. */
+
+/* Whether the label at `at` is of the column. No key is how another begins: ="" ends it and is in no name. */
+static bool is_of(const column *here, const char *at, const char *end)
 {
-    int order = memcmp(a->name, name, a->name_len < len ? a->name_len : len);
-    return order != 0 ? order : (a->name_len > len) - (a->name_len < len);
+    return (size_t)(end - at) >= here->key_len && tm__bytes_equal(at, here->key, here->key_len);
 }
 
-static int insert_column(csv *c, size_t place, const char *name, size_t len)
+/* The closing quote of a value. */
+static inline const char *value_end(const char *at, const char *end)
 {
-    column added = {tm__arena_copy(&c->names, name, len), len};
-    if (!added.name || !tm__buffer_reserve(&c->columns, sizeof added))
+    while (*(at = tm__find_either(at, end, '"', '\\')) == '\\')
+        at += 2;
+    return at;
+}
+
+static const char *next_label(const char *closing_quote, const char *end)
+{
+    const char *at = closing_quote + 1;
+    return at < end ? at + 1 : end; /* the comma */
+}
+
+/* By name, not by key: what ends a key sorts between the bytes of names. */
+static bool is_before(const column *here, const char *key, size_t len)
+{
+    size_t shorter = here->key_len < len ? here->key_len : len;
+    int order = memcmp(here->key, key, shorter - KEY_END);
+    return order < 0 || (order == 0 && here->key_len < len);
+}
+
+/* Adds the column that the label at `at` is of. */
+static int add_column(csv *c, const char *at)
+{
+    size_t len = KEY_END;
+    while (at[len - KEY_END] != '=')
+        len++;
+    column added = {tm__arena_copy(&c->keys, at, len), len};
+    if (!added.key || !tm__buffer_reserve(&c->columns, sizeof added))
         return TM_ENOMEM;
-    char *at = c->columns.data + place * sizeof added;
-    memmove(at + sizeof added, at, c->columns.len - place * sizeof added);
-    memcpy(at, &added, sizeof added);
+    size_t place = 0;
+    while (place < column_count(c) && is_before(&columns_of(c)[place], at, len))
+        place++;
+    char *here = c->columns.data + place * sizeof added;
+    memmove(here + sizeof added, here, c->columns.len - place * sizeof added);
+    memcpy(here, &added, sizeof added);
     c->columns.len += sizeof added;
     return TM_OK;
 }
 
-/* Makes sure of a column for a name, looking from *place on; *place is then behind it. */
-static int need_column(csv *c, size_t *place, const char *name, size_t len)
+/* The place, not before `place`, of the column that the label at `at` is of; the number of columns if there is none. */
+static inline size_t find_column(const csv *c, size_t place, const char *at, const char *end)
 {
-    int order = 1;
-    while (*place < column_count(c) && (order = compare(&columns_of(c)[*place], name, len)) < 0)
-        (*place)++;
-    int status = order == 0 ? TM_OK : insert_column(c, *place, name, len);
-    (*place)++;
+    const column *columns = columns_of(c);
+    size_t count = column_count(c);
+    while (place < count && !is_of(&columns[place], at, end))
+        place++;
+    return place;
+}
+
+/* As find_column, but makes sure that there is one. */
+static int need_column(csv *c, size_t *place, const char *at, const char *end)
+{
+    *place = find_column(c, *place, at, end);
+    if (*place < column_count(c))
+        return TM_OK;
+    int status = add_column(c, at);
+    *place = find_column(c, 0, at, end);
     return status;
 }
 
 static int need_series_columns(csv *c, const tm_series *series)
 {
-    const char *cursor = series->labels;
-    size_t place = 0;
-    int status = TM_OK;
-    tm__label label;
-    while (status == TM_OK && tm__labels_next(&cursor, series->labels + series->labels_bytes, &label))
-        status = need_column(c, &place, label.name, label.name_len);
-    return status;
+    const char *at = series->labels;
+    const char *end = at + series->labels_bytes;
+    for (size_t place = 0; at < end; place++) {
+        int status = need_column(c, &place, at, end);
+        if (status != TM_OK)
+            return status;
+        at = next_label(value_end(at + columns_of(c)[place].key_len, end), end);
+    }
+    return TM_OK;
 }
 
 static int collect_columns(csv *c)
@@ -92,8 +142,9 @@ static int collect_columns(csv *c)
         status = need_series_columns(c, &walk->series);
         size_t first = 0;
         if (status == TM_OK && walk->family_begins && walk->family->info->type == TM_TYPE_HISTOGRAM)
-            status = need_column(c, &first, "le", 2);
+            status = need_column(c, &first, bound_key, bound_key_end);
     }
+    c->bound_column = find_column(c, 0, bound_key, bound_key_end);
     return status == TM_OK ? walk->status : status;
 }
 
@@ -106,72 +157,70 @@ static const bool begins_formula[256] = {
     ['='] = true, ['+'] = true, ['-'] = true, ['@'] = true, ['\t'] = true, ['\r'] = true,
 };
 
-/* Whether a value can be copied as it stands: nothing in it is escaped or needs quotes. */
-static bool is_plain(const csv *c, const char *text, size_t len)
+static bool is_formula(const char *text)
 {
-    bool special = false;
-    for (size_t i = 0; i < len; i++)
-        special |= c->special[(unsigned char)text[i]];
-    return !special;
+    return begins_formula[(unsigned char)text[0]];
 }
 
-static bool is_formula(const char *text, size_t len)
-{
-    return len > 0 && begins_formula[(unsigned char)text[0]];
-}
-
-/* A value with special bytes: between quotes, its own quotes doubled. */
-static char *put_quoted(char *at, const tm__label *label)
+/* As put_value, for a value with special bytes: between quotes, its own quotes doubled. */
+static char *put_quoted(char *out, const char **at, const char *end)
 {
     char text[TM__LABELS_TEXT_MAX];
-    size_t len = tm__label_unescape(label, text);
-    *at++ = '"';
-    if (is_formula(text, len))
-        *at++ = '\'';
+    const char *closing_quote = value_end(*at, end);
+    size_t len = tm__label_unescape(&(tm__label){.value = *at, .value_len = (size_t)(closing_quote - *at)}, text);
+    *at = closing_quote;
+    *out++ = '"';
+    if (is_formula(text))
+        *out++ = '\'';
     for (size_t i = 0; i < len; i++) {
         if (text[i] == '"')
-            *at++ = '"';
-        *at++ = text[i];
+            *out++ = '"';
+        *out++ = text[i];
     }
-    *at++ = '"';
-    return at;
+    *out++ = '"';
+    return out;
 }
 
-/* Puts a value at `at` and returns its end. Takes no more room than the label has in its canonical text: a quote is two
- * bytes there too, and name="" is longer than "'". */
-static char *put_value(const csv *c, char *at, const tm__label *label)
+/* Puts the value that *at is at the beginning of, and moves *at to its closing quote. Takes no more room than the label
+ * has in its canonical text: a quote is two bytes there too, and name="" is longer than "'". */
+static char *put_value(const csv *c, char *out, const char **at, const char *end)
 {
-    if (!is_plain(c, label->value, label->value_len))
-        return put_quoted(at, label);
-    if (is_formula(label->value, label->value_len))
-        *at++ = '\'';
-    memcpy(at, label->value, label->value_len);
-    return at + label->value_len;
+    const char *value = *at;
+    char *plain = out;
+    if (is_formula(value))
+        *plain++ = '\'';
+    size_t len = 0;
+    for (; !c->special[(unsigned char)value[len]]; len++)
+        plain[len] = value[len];
+    if (value[len] != '"')
+        return put_quoted(out, at, end);
+    *at = value + len;
+    return plain + len;
 }
 
 /* The labels' cells of a series. Columns and labels are both sorted by name. */
 static int fill_cells(csv *c, const tm_series *series)
 {
-    const char *cursor = series->labels;
-    const char *last = series->labels + series->labels_bytes;
-    tm__label label;
-    bool have_label = tm__labels_next(&cursor, last, &label);
+    const column *columns = columns_of(c);
+    size_t count = column_count(c);
+    const char *at = series->labels;
+    const char *end = at + series->labels_bytes;
     c->cells.len = 0;
-    if (!tm__buffer_reserve(&c->cells, column_count(c) + series->labels_bytes + 2))
+    if (!tm__buffer_reserve(&c->cells, count + series->labels_bytes + 2))
         return TM_ENOMEM;
-    char *at = c->cells.data;
-    for (size_t i = 0; i < column_count(c); i++) {
-        const column *here = &columns_of(c)[i];
-        *at++ = c->e->options.csv_separator;
-        if (compare(here, "le", 2) == 0)
-            c->bound_at = (size_t)(at - c->cells.data);
-        if (!have_label || compare(here, label.name, label.name_len) != 0)
+    char *out = c->cells.data;
+    for (size_t i = 0; i < count; i++) {
+        *out++ = c->e->options.csv_separator;
+        if (i == c->bound_column)
+            c->bound_at = (size_t)(out - c->cells.data);
+        if (!is_of(&columns[i], at, end))
             continue;
-        at = put_value(c, at, &label);
-        have_label = tm__labels_next(&cursor, last, &label);
+        at += columns[i].key_len;
+        out = put_value(c, out, &at, end);
+        at = next_label(at, end);
     }
-    memcpy(at, "\r\n", 2);
-    c->cells.len = (size_t)(at + 2 - c->cells.data);
+    memcpy(out, "\r\n", 2);
+    c->cells.len = (size_t)(out + 2 - c->cells.data);
     return TM_OK;
 }
 
@@ -223,7 +272,7 @@ static void put_header(csv *c)
     for (size_t i = 0; i < column_count(c); i++) {
         separate(c);
         tm__write_text(c->writer, "label_");
-        tm__write(c->writer, columns_of(c)[i].name, columns_of(c)[i].name_len);
+        tm__write(c->writer, columns_of(c)[i].key, columns_of(c)[i].key_len - KEY_END);
     }
     tm__write_text(c->writer, "\r\n");
 }
@@ -254,7 +303,7 @@ int tm__export_csv(tm__export *e)
         status = put_rows(&c);
     }
     tm__buffer_free(&c.cells);
-    tm__arena_free(&c.names);
+    tm__arena_free(&c.keys);
     tm__buffer_free(&c.columns);
     return status;
 }
