@@ -21,6 +21,12 @@ enum { KEY_END = 2 }; /* bytes of a key behind its name */
 static const char bound_key[] = "le=\"";
 static const char *const bound_key_end = bound_key + sizeof bound_key - 1;
 
+/* What the rows of a family have in common, for one kind of sample: time, name and type. */
+typedef struct row_head {
+    size_t len;
+    char text[TM__TIME_TEXT_BYTES + 2 * TM_NAME_MAX + 32];
+} row_head;
+
 typedef struct csv {
     tm__export *e;
     tm__writer *writer;
@@ -28,12 +34,7 @@ typedef struct csv {
     tm__arena keys;
     size_t bound_column; /* the place of that for the bounds of buckets; the number of columns if there are none */
     bool special[256];   /* bytes that need quotes or are part of an escape */
-
-    /* What the rows of a family have in common: time and name, type. */
-    size_t head_len;
-    char head[TM__TIME_TEXT_BYTES + 2 * TM_NAME_MAX];
-    size_t type_len;
-    char type[16];
+    row_head heads[TM__SAMPLE_KINDS];
 
     /* What the rows of a series have in common: the cells of the labels and the line end. */
     tm__buffer cells;
@@ -225,31 +226,41 @@ static int fill_cells(csv *c, const tm_series *series)
 }
 
 /* Times, names and types never need quotes. */
-static void begin_family(csv *c)
+static void print_head(csv *c, tm__sample_kind kind)
 {
     const tm_family *family = c->e->walk.family->info;
     const char separator = c->e->options.csv_separator;
-    tm__writer head = {.bytes = c->head, .capacity = sizeof c->head};
-    tm__write_text(&head, c->e->time_text);
-    tm__write_char(&head, separator);
-    tm__write_text(&head, c->e->options.prefix);
-    tm__write_text(&head, family->name);
-    c->head_len = head.len;
-    tm__writer type = {.bytes = c->type, .capacity = sizeof c->type};
-    tm__write_char(&type, separator);
-    tm__write_text(&type, tm__type_name(family->type));
-    tm__write_char(&type, separator);
-    c->type_len = type.len;
-    if (family->type == TM_TYPE_HISTOGRAM)
-        tm__print_bounds(family, tm__print_double, &c->e->bounds);
+    row_head *head = &c->heads[kind];
+    tm__writer to = {.bytes = head->text, .capacity = sizeof head->text};
+    tm__write_text(&to, c->e->time_text);
+    tm__write_char(&to, separator);
+    tm__write_text(&to, c->e->options.prefix);
+    tm__write_text(&to, family->name);
+    tm__write_text(&to, suffixes[kind]);
+    tm__write_char(&to, separator);
+    tm__write_text(&to, tm__type_name(family->type));
+    tm__write_char(&to, separator);
+    head->len = to.len;
+}
+
+static void begin_family(csv *c)
+{
+    const tm_family *family = c->e->walk.family->info;
+    if (family->type != TM_TYPE_HISTOGRAM) {
+        print_head(c, family->type == TM_TYPE_COUNTER ? TM__SAMPLE_TOTAL : TM__SAMPLE_VALUE);
+        return;
+    }
+    print_head(c, TM__SAMPLE_BUCKET);
+    print_head(c, TM__SAMPLE_SUM);
+    print_head(c, TM__SAMPLE_COUNT);
+    tm__print_bounds(family, tm__print_double, &c->e->bounds);
 }
 
 static void put_row(void *ctx, const tm__sample *sample)
 {
     csv *c = ctx;
-    tm__write(c->writer, c->head, c->head_len);
-    tm__write_text(c->writer, suffixes[sample->kind]);
-    tm__write(c->writer, c->type, c->type_len);
+    const row_head *head = &c->heads[sample->kind];
+    tm__write(c->writer, head->text, head->len);
     tm__write_sample(c->writer, sample);
     size_t before_bound = 0;
     if (sample->kind == TM__SAMPLE_BUCKET) {
