@@ -19,27 +19,29 @@ static uint64_t hash_of_name(const tm__snapshot_family *family)
     return tm__hash(family->info->name, strlen(family->info->name), 0);
 }
 
-/* begin[p + 1] receives the number of series in partition p, then the sums of all before. */
-static void count_items(const tm_snapshot *snapshot, size_t partition_count, size_t *begin)
+/* begin[p + 1] receives the number of runs in partition p, then the sums of all before. */
+static void count_runs(const tm_snapshot *snapshot, size_t partition_count, size_t *begin)
 {
     for (size_t i = 0; i < snapshot->family_count; i++) {
         const tm__snapshot_family *family = &snapshot->families[i];
+        size_t length = partition_count == 1 ? family->series_count : 1;
         uint64_t name_hash = hash_of_name(family);
-        for (size_t k = 0; k < family->series_count; k++)
+        for (size_t k = 0; k < family->series_count; k += length)
             begin[partition_of(name_hash, &family->series[k], partition_count) + 1]++;
     }
     for (size_t p = 0; p < partition_count; p++)
         begin[p + 1] += begin[p];
 }
 
-static void place_items(const tm_snapshot *snapshot, size_t partition_count, size_t *next, tm__plan_item *items)
+static void place_runs(const tm_snapshot *snapshot, size_t partition_count, size_t *next, tm__plan_run *runs)
 {
     for (size_t i = 0; i < snapshot->family_count; i++) {
         const tm__snapshot_family *family = &snapshot->families[i];
+        size_t length = partition_count == 1 ? family->series_count : 1;
         uint64_t name_hash = hash_of_name(family);
-        for (size_t k = 0; k < family->series_count; k++) {
-            const tm__snapshot_series *series = &family->series[k];
-            items[next[partition_of(name_hash, series, partition_count)]++] = (tm__plan_item){family, series};
+        for (size_t k = 0; k < family->series_count; k += length) {
+            size_t p = partition_of(name_hash, &family->series[k], partition_count);
+            runs[next[p]++] = (tm__plan_run){family->info, &family->series[k], length};
         }
     }
 }
@@ -50,15 +52,15 @@ int tm__plan_make(const tm_snapshot *snapshot, size_t partition_count, tm__plan 
     out->begin = calloc(partition_count + 1, sizeof *out->begin);
     size_t *next = malloc((partition_count + 1) * sizeof *next);
     if (out->begin && next) {
-        count_items(snapshot, partition_count, out->begin);
-        out->items = malloc((out->begin[partition_count] + 1) * sizeof *out->items);
+        count_runs(snapshot, partition_count, out->begin);
+        out->runs = malloc((out->begin[partition_count] + 1) * sizeof *out->runs);
     }
-    if (out->items) {
+    if (out->runs) {
         memcpy(next, out->begin, (partition_count + 1) * sizeof *next);
-        place_items(snapshot, partition_count, next, out->items);
+        place_runs(snapshot, partition_count, next, out->runs);
     }
     free(next);
-    if (out->items)
+    if (out->runs)
         return TM_OK;
     tm__plan_free(out);
     return TM_ENOMEM;
@@ -66,7 +68,7 @@ int tm__plan_make(const tm_snapshot *snapshot, size_t partition_count, tm__plan 
 
 void tm__plan_free(tm__plan *plan)
 {
-    free(plan->items);
+    free(plan->runs);
     free(plan->begin);
     *plan = (tm__plan){0};
 }
@@ -80,21 +82,21 @@ static double sum_delta(double value, double baseline)
     return isfinite(delta) ? delta : value;
 }
 
-static bool has_changed(const tm__plan_item *item, const tm__session *session)
+static bool has_changed(const tm__snapshot_series *series, size_t value_count, const tm__session *session)
 {
-    const tm__snapshot_series *series = item->series;
-    const tm_number *baseline = session->baseline + series->first_part;
     if (!session->known[series->first_part])
         return !series->unset;
-    return memcmp(series->values, baseline, tm__family_value_count(item->family->info) * sizeof *baseline) != 0;
+    const tm_number *baseline = session->baseline + series->first_part;
+    for (size_t part = 0; part < value_count; part++)
+        if (series->values[part].u != baseline[part].u)
+            return true;
+    return false;
 }
 
-static void add_change(const tm__plan_item *item, const tm__session *session, size_t part, tm__outgoing *out)
+static void add_change(const tm_family *family, const tm__snapshot_series *series, size_t part, tm_number baseline,
+                       tm__outgoing *out)
 {
-    const tm_family *family = item->family->info;
-    const tm__snapshot_series *series = item->series;
     tm_number value = series->values[part];
-    tm_number baseline = session->baseline[series->first_part + part];
     tm_number delta = {0};
     if (family->type == TM_TYPE_GAUGE)
         delta = value;
@@ -103,65 +105,71 @@ static void add_change(const tm__plan_item *item, const tm__session *session, si
     else
         delta.u = value.u - baseline.u;
     out->changes[out->count] = (tm_change){family, series->labels, series->labels_len, part, value, delta};
-    out->sent[out->count] = (tm__sent){series->first_part, (uint32_t)(series->first_part + part)};
+    out->series[out->count] = series->first_part;
+    out->refused[out->count] = false;
     out->count++;
 }
 
 /* A series the store does not have yet is sent with at least its first number, zero or not, so that it exists there.
  * Returns how many numbers were left out because they are below their baseline. */
-static size_t add_changes(const tm__plan_item *item, const tm__session *session, tm__outgoing *out)
+static size_t add_changes(const tm_family *family, size_t value_count, const tm__snapshot_series *series,
+                          const tm__session *session, tm__outgoing *out)
 {
-    const tm_family *family = item->family->info;
-    const tm__snapshot_series *series = item->series;
     const tm_number *baseline = session->baseline + series->first_part;
     bool announce = !session->known[series->first_part];
     size_t before = out->count;
     size_t fallen = 0;
-    for (size_t part = 0; part < tm__family_value_count(family); part++) {
+    for (size_t part = 0; part < value_count; part++) {
         if (series->values[part].u == baseline[part].u && !(announce && part == 0))
             continue;
         if (!tm__family_part_is_double(family, part) && series->values[part].u < baseline[part].u)
             fallen++;
         else
-            add_change(item, session, part, out);
+            add_change(family, series, part, baseline[part], out);
     }
     out->series_count += out->count > before;
     return fallen;
 }
 
-static bool fit_changes(tm__outgoing *out, size_t *capacity, size_t more)
+static bool fit_changes(tm__outgoing *out, size_t more)
 {
-    if (out->count + more <= *capacity)
+    if (out->count + more <= out->capacity)
         return true;
-    size_t larger = 2 * *capacity > out->count + more ? 2 * *capacity : out->count + more + 64;
+    size_t larger = 2 * out->capacity > out->count + more ? 2 * out->capacity : out->count + more + 64;
     tm_change *changes = realloc(out->changes, larger * sizeof *changes);
     if (!changes)
         return false;
     out->changes = changes;
-    tm__sent *sent = realloc(out->sent, larger * sizeof *sent);
-    if (!sent)
+    uint32_t *series = realloc(out->series, larger * sizeof *series);
+    if (!series)
         return false;
-    out->sent = sent;
-    *capacity = larger;
+    out->series = series;
+    bool *refused = realloc(out->refused, larger * sizeof *refused);
+    if (!refused)
+        return false;
+    out->refused = refused;
+    out->capacity = larger;
     return true;
 }
 
-int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, size_t *cursor, size_t end,
+int tm__plan_next_batch(const tm__plan *plan, const tm__session *session, tm__plan_cursor *cursor, size_t end,
                         size_t max_changes, tm__outgoing *out, size_t *fallen)
 {
-    size_t capacity = 0;
-    for (; *cursor < end; (*cursor)++) {
-        const tm__plan_item *item = &plan->items[*cursor];
-        if (!has_changed(item, session))
-            continue;
-        size_t most = tm__family_value_count(item->family->info);
-        if (max_changes > 0 && out->count > 0 && out->count + most > max_changes)
-            break;
-        if (!fit_changes(out, &capacity, most)) {
-            tm__outgoing_free(out);
-            return TM_ENOMEM;
+    for (; cursor->run < end; *cursor = (tm__plan_cursor){cursor->run + 1, 0}) {
+        const tm__plan_run *run = &plan->runs[cursor->run];
+        size_t value_count = tm__family_value_count(run->family);
+        for (; cursor->series < run->count; cursor->series++) {
+            const tm__snapshot_series *series = &run->series[cursor->series];
+            if (!has_changed(series, value_count, session))
+                continue;
+            if (max_changes > 0 && out->count > 0 && out->count + value_count > max_changes)
+                return TM_OK;
+            if (!fit_changes(out, value_count)) {
+                tm__outgoing_free(out);
+                return TM_ENOMEM;
+            }
+            *fallen += add_changes(run->family, value_count, series, session, out);
         }
-        *fallen += add_changes(item, session, out);
     }
     return TM_OK;
 }

@@ -12,7 +12,8 @@ enum { HOST_BYTES = 64, RANDOM_BYTES = 16 };
 void tm__outgoing_free(tm__outgoing *outgoing)
 {
     free(outgoing->changes);
-    free(outgoing->sent);
+    free(outgoing->series);
+    free(outgoing->refused);
     *outgoing = (tm__outgoing){0};
 }
 

@@ -12,21 +12,16 @@
 /* A batch that has been numbered. It is kept, unchanged, until the store has answered it. */
 typedef struct tm__outgoing {
     tm_change *changes;
-    struct tm__sent *sent; /* for each change, where it belongs; part TM__REFUSED once the store refused it */
+    uint32_t *series; /* for each change, the first_part of its series */
+    bool *refused;    /* for each change, whether the store has refused it */
     size_t count;
+    size_t capacity; /* of the three */
     size_t series_count;
     uint64_t prev;
     uint64_t seq;
     bool numbered; /* has a seq of its own: must be sent as it is until it is answered */
     bool in_doubt; /* an attempt failed: the store may have it already */
 } tm__outgoing;
-
-#define TM__REFUSED UINT32_MAX
-
-typedef struct tm__sent {
-    uint32_t series; /* first_part of the series */
-    uint32_t part;   /* place of the number among all numbers of the registry */
-} tm__sent;
 
 /* One partition of a store: sequence numbers of its own, at most one batch in doubt. */
 typedef struct tm__partition {

@@ -56,9 +56,9 @@ typedef struct answer {
 static void on_refused(void *ctx, size_t index, int status)
 {
     answer *said = ctx;
-    if (index >= said->outgoing->count || said->outgoing->sent[index].part == TM__REFUSED)
+    if (index >= said->outgoing->count || said->outgoing->refused[index])
         return;
-    said->outgoing->sent[index].part = TM__REFUSED;
+    said->outgoing->refused[index] = true;
     said->refused_count++;
     said->refused_status = status;
 }
@@ -82,8 +82,8 @@ static int on_remembered(void *ctx, const char *family, const char *labels, size
 /* The batch was not answered after all: which numbers are refused will be said again. */
 static void take_back_refusals(tm__outgoing *outgoing)
 {
-    for (size_t i = 0; i < outgoing->count; i++)
-        outgoing->sent[i].part = outgoing->sent[i].series + (uint32_t)outgoing->changes[i].part;
+    if (outgoing->count > 0)
+        memset(outgoing->refused, 0, outgoing->count * sizeof *outgoing->refused);
 }
 
 /* Before has_baseline is set. The earliest time that any answer carried is kept: a store that retires silent
@@ -95,6 +95,14 @@ static void take_store_id(tm__partition *partition, const tm_reply *reply)
         partition->first_time_ms = reply->time_ms;
 }
 
+/* The store has what this change says. */
+static void take_as_baseline(tm__session *session, const tm__outgoing *outgoing, size_t i)
+{
+    uint32_t series = outgoing->series[i];
+    session->baseline[series + outgoing->changes[i].part] = outgoing->changes[i].value;
+    session->known[series] = true;
+}
+
 /* The store has the batch: its numbers, but for the refused ones, are the new baseline. */
 static void acknowledge(job *j, tm__partition *partition, const tm_reply *reply, const answer *said)
 {
@@ -104,12 +112,9 @@ static void acknowledge(job *j, tm__partition *partition, const tm_reply *reply,
         j->report.batches++;
     if (outgoing->numbered && reply->answer == TM_ANSWER_DUPLICATE)
         j->report.duplicates++;
-    for (size_t i = 0; i < outgoing->count; i++) {
-        if (outgoing->sent[i].part == TM__REFUSED)
-            continue;
-        j->session->baseline[outgoing->sent[i].part] = outgoing->changes[i].value;
-        j->session->known[outgoing->sent[i].series] = true;
-    }
+    for (size_t i = 0; i < outgoing->count; i++)
+        if (!outgoing->refused[i])
+            take_as_baseline(j->session, outgoing, i);
     partition->acked_seq = outgoing->seq;
     partition->has_baseline = true;
     j->report.series_sent += outgoing->series_count;
@@ -125,17 +130,31 @@ static void acknowledge(job *j, tm__partition *partition, const tm_reply *reply,
 
 /* ---- resync -------------------------------------------------------------------------------------------------- */
 
+static void forget_run(tm__session *session, const tm__plan_run *run)
+{
+    size_t bytes = tm__family_value_count(run->family) * sizeof *session->baseline;
+    for (size_t k = 0; k < run->count; k++) {
+        size_t first = run->series[k].first_part;
+        session->known[first] = false;
+        memset(&session->baseline[first], 0, bytes);
+    }
+}
+
 /* Before a store tells what it remembers. Gauges are always sent again: they have no delta to get wrong. */
 static void forget(job *j, size_t p, bool counts_too)
 {
-    for (size_t i = j->plan.begin[p]; i < j->plan.begin[p + 1]; i++) {
-        const tm__plan_item *item = &j->plan.items[i];
-        size_t first = item->series->first_part;
-        if (!counts_too && item->family->info->type != TM_TYPE_GAUGE)
-            continue;
-        j->session->known[first] = false;
-        memset(&j->session->baseline[first], 0,
-               tm__family_value_count(item->family->info) * sizeof j->session->baseline[first]);
+    for (size_t i = j->plan.begin[p]; i < j->plan.begin[p + 1]; i++)
+        if (counts_too || j->plan.runs[i].family->type == TM_TYPE_GAUGE)
+            forget_run(j->session, &j->plan.runs[i]);
+}
+
+static void assume_run_counted(tm__session *session, const tm__plan_run *run)
+{
+    size_t bytes = tm__family_value_count(run->family) * sizeof *session->baseline;
+    for (size_t k = 0; k < run->count; k++) {
+        size_t first = run->series[k].first_part;
+        session->known[first] = true;
+        memcpy(&session->baseline[first], run->series[k].values, bytes);
     }
 }
 
@@ -143,26 +162,17 @@ static void forget(job *j, size_t p, bool counts_too)
  * counted, so that no total can rise above the truth. */
 static void assume_all_counted(job *j, size_t p)
 {
-    for (size_t i = j->plan.begin[p]; i < j->plan.begin[p + 1]; i++) {
-        const tm__plan_item *item = &j->plan.items[i];
-        if (item->family->info->type == TM_TYPE_GAUGE)
-            continue;
-        size_t first = item->series->first_part;
-        memcpy(&j->session->baseline[first], item->series->values,
-               tm__family_value_count(item->family->info) * sizeof j->session->baseline[first]);
-        j->session->known[first] = true;
-    }
+    for (size_t i = j->plan.begin[p]; i < j->plan.begin[p + 1]; i++)
+        if (j->plan.runs[i].family->type != TM_TYPE_GAUGE)
+            assume_run_counted(j->session, &j->plan.runs[i]);
 }
 
 /* The same of one batch, which the store may have counted before it forgot us. */
 static void assume_batch_counted(job *j, const tm__outgoing *outgoing)
 {
-    for (size_t i = 0; i < outgoing->count; i++) {
-        if (outgoing->changes[i].family->type == TM_TYPE_GAUGE)
-            continue;
-        j->session->baseline[outgoing->sent[i].part] = outgoing->changes[i].value;
-        j->session->known[outgoing->sent[i].series] = true;
-    }
+    for (size_t i = 0; i < outgoing->count; i++)
+        if (outgoing->changes[i].family->type != TM_TYPE_GAUGE)
+            take_as_baseline(j->session, outgoing, i);
 }
 
 static void keep_own_baseline(job *j, size_t p, const tm_reply *reply)
@@ -298,7 +308,8 @@ static int sync_partition(job *j, size_t p)
     tm_answer answered = TM_ANSWER_APPLIED;
     bool asked = partition->outgoing.numbered;
     int status = asked ? send(j, p, &answered) : TM_OK;
-    size_t cursor = j->plan.begin[p];
+    const tm__plan_cursor start = {j->plan.begin[p], 0};
+    tm__plan_cursor cursor = start;
     for (int resyncs = 0; status == TM_OK;) {
         size_t fallen = 0;
         status = tm__plan_next_batch(&j->plan, j->session, &cursor, j->plan.begin[p + 1], j->store->ops.max_changes,
@@ -315,7 +326,7 @@ static int sync_partition(job *j, size_t p)
         if (status == TM_OK && answered == TM_ANSWER_RESYNC) {
             if (++resyncs > RESYNCS)
                 return TM_EPROTO;
-            cursor = j->plan.begin[p];
+            cursor = start;
         }
     }
     return status;
