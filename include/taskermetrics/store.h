@@ -122,6 +122,9 @@ typedef struct tm_batch {
     size_t change_count;                             /* 0 only if seq is prev */
     unsigned char known_store_id[TM_STORE_ID_BYTES]; /* what the last acknowledgement carried; zeros for none */
     int64_t first_time_ms;                           /* the earliest of the store's times that any answer carried */
+    /* NULL, or for each change a number that stands for its family and labels in all batches of this instance: what a
+     * store has found by the labels once, it may find by the number ever after. They count from 0. */
+    const uint32_t *series;
 } tm_batch;
 
 typedef enum tm_answer {

@@ -29,6 +29,7 @@ TM__SHARED void tm__ledger_free(tm__ledger *ledger);
  * A number is refused with TM_ECONFLICT (its family differs from the one that is there, or prints like another),
  * TM_EOVERFLOW, TM_EINVAL (no such part), TM_ELABEL, TM_ENAME. A batch with refused numbers that is sent again is
  * answered with TM_ANSWER_RESYNC, so that the caller learns what was taken.
+ * Where the batch numbers its series, those that an instance told before are found by their numbers alone.
  * An instance that the ledger does not know, but may have retired, is told TM_MEMORY_EXPIRED, another
  * TM_MEMORY_NOTHING. The earliest reply->time_ms, brought back as first_time_ms, tells the one from the other. */
 int tm__ledger_apply(tm__ledger *ledger, const tm_batch *batch, const tm__ledger_rules *rules, int64_t now_ms,

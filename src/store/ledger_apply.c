@@ -11,8 +11,8 @@
 
 /* Where a change belongs, or why it is refused. */
 typedef struct target {
-    tm__ledger_series *series;
-    tm__held *held; /* NULL: the instance's values have expired, only the total moves */
+    tm__ledger_series *series; /* NULL: that of held */
+    tm__held *held;            /* NULL: the instance's values have expired, only the total moves */
     int status;
 } target;
 
@@ -45,11 +45,38 @@ static int find_or_add_series(tm__ledger *ledger, tm__ledger_family *family, con
     return *out ? TM_OK : tm__ledger_add_series(ledger, family, change->labels, change->labels_bytes, out);
 }
 
-static int find_or_add_held(tm__ledger_instance *instance, tm__ledger_series *series, tm__held **out)
+static tm__ledger_series *series_of(const target *t)
 {
-    if (!series->totals)
-        return tm__held_get(&instance->gauges, series, out);
-    return instance->values_expired ? TM_OK : tm__held_get(&instance->values, series, out);
+    return t->series ? t->series : t->held->series;
+}
+
+static tm_number *totals_of(const target *t)
+{
+    return t->held ? t->held->totals : t->series->totals;
+}
+
+static tm__held_list *list_for(const application *a, const tm_change *change)
+{
+    return change->family->type == TM_TYPE_GAUGE ? &a->instance->gauges : &a->instance->values;
+}
+
+static int find_or_add_held(const application *a, const tm_change *change, target *t)
+{
+    if (t->series->totals && a->instance->values_expired)
+        return TM_OK;
+    tm__held_list *list = list_for(a, change);
+    int status = tm__held_get(list, t->series, &t->held);
+    if (status == TM_OK && a->batch->series)
+        tm__held_remember(list, a->batch->series[change - a->batch->changes], t->held);
+    return status;
+}
+
+/* What the instance's earlier batches found for the number of the series, or NULL. */
+static tm__held *recall(const application *a, const tm_change *change)
+{
+    if (!a->batch->series)
+        return NULL;
+    return tm__held_recall(list_for(a, change), a->batch->series[change - a->batch->changes]);
 }
 
 /* A known series of a family. Batches have their series in the same order each time, so the one that stands behind the
@@ -57,7 +84,7 @@ static int find_or_add_held(tm__ledger_instance *instance, tm__ledger_series *se
 static tm__ledger_series *find_series(const application *a, tm__ledger_family *family, const tm_change *change,
                                       const target *previous)
 {
-    tm__ledger_series *next = previous->series->next;
+    tm__ledger_series *next = series_of(previous)->next;
     if (next && next->family == family && next->labels_len == change->labels_bytes &&
         memcmp(next->labels, change->labels, change->labels_bytes) == 0)
         return next;
@@ -67,6 +94,7 @@ static tm__ledger_series *find_series(const application *a, tm__ledger_family *f
 /* `previous` is where the change before this one belongs, or NULL. Nothing is added for a change that is refused. */
 static int find_target(const application *a, const tm_change *change, const target *previous, target *out)
 {
+    *out = (target){0};
     const tm_change *before = previous && previous->status == TM_OK ? change - 1 : NULL;
     bool same_family = before && before->family == change->family;
     int status = same_family ? TM_OK : tm__family_check(change->family);
@@ -78,7 +106,10 @@ static int find_target(const application *a, const tm_change *change, const targ
         *out = *previous;
         return TM_OK;
     }
-    tm__ledger_family *family = same_family ? previous->series->family : NULL;
+    out->held = same_family ? recall(a, change) : NULL;
+    if (out->held)
+        return TM_OK;
+    tm__ledger_family *family = same_family ? series_of(previous)->family : NULL;
     if (family)
         out->series = find_series(a, family, change, previous);
     if (!out->series && !tm__labels_ok(change->labels, change->labels_bytes)) /* labels that are here are canonical */
@@ -88,13 +119,13 @@ static int find_target(const application *a, const tm_change *change, const targ
     if (status == TM_OK && !out->series)
         status = find_or_add_series(a->ledger, family, change, &out->series);
     if (status == TM_OK)
-        status = find_or_add_held(a->instance, out->series, &out->held);
+        status = find_or_add_held(a, change, out);
     return status;
 }
 
 static int find_targets(application *a)
 {
-    a->targets = calloc(a->batch->change_count + 1, sizeof *a->targets);
+    a->targets = malloc((a->batch->change_count + 1) * sizeof *a->targets);
     int status = a->targets ? TM_OK : TM_ENOMEM;
     for (size_t i = 0; i < a->batch->change_count && status == TM_OK; i++) {
         target *t = &a->targets[i];
@@ -137,12 +168,13 @@ static int add_count(uint64_t *total, uint64_t delta)
 
 static int take_change(const application *a, const tm_change *change, const target *t)
 {
-    if (!t->series->totals) {
+    tm_number *totals = totals_of(t);
+    if (!totals) {
         set_gauge(a->ledger, t->held, change->value);
         return TM_OK;
     }
-    tm_number *total = &t->series->totals[change->part];
-    if (tm__family_part_is_double(&t->series->family->info, change->part))
+    tm_number *total = &totals[change->part];
+    if (tm__family_part_is_double(change->family, change->part))
         total->d += change->delta.d;
     else if (add_count(&total->u, change->delta.u) != TM_OK)
         return TM_EOVERFLOW;
@@ -160,22 +192,9 @@ static bool fits_memory(const tm_change *change, const target *t)
     return change->value.u >= change->delta.u && t->held->values[change->part].u == change->value.u - change->delta.u;
 }
 
-static void forget_if_the_baseline_differs(application *a)
-{
-    bool fits = true;
-    for (size_t i = 0; i < a->batch->change_count && fits; i++)
-        fits = fits_memory(&a->batch->changes[i], &a->targets[i]);
-    if (fits)
-        return;
-    tm__instance_expire_values(a->instance);
-    for (size_t i = 0; i < a->batch->change_count; i++)
-        if (a->targets[i].status == TM_OK && a->targets[i].series->totals)
-            a->targets[i].held = NULL;
-}
-
 static void commit(application *a, tm_reply *reply)
 {
-    forget_if_the_baseline_differs(a);
+    bool fits = true;
     if (a->ledger->revision < UINT64_MAX) /* a forged ledger may be there already */
         a->ledger->revision++;
     a->ledger->changed = true;
@@ -183,16 +202,18 @@ static void commit(application *a, tm_reply *reply)
     a->instance->had_refusals = false;
     for (size_t i = 0; i < a->batch->change_count; i++) {
         const tm_change *change = &a->batch->changes[i];
-        target *t = &a->targets[i];
-        if (t->status == TM_OK) {
-            adopt_help(a->ledger, t->series->family, change->family);
-            t->status = take_change(a, change, t);
-        }
-        if (t->status != TM_OK) {
+        const target *t = &a->targets[i];
+        fits = fits && fits_memory(change, t);
+        if (t->status == TM_OK && (i == 0 || change->family != change[-1].family))
+            adopt_help(a->ledger, series_of(t)->family, change->family);
+        int status = t->status == TM_OK ? take_change(a, change, t) : t->status;
+        if (status != TM_OK) {
             a->instance->had_refusals = true;
-            reply->refused(reply->ctx, i, t->status);
+            reply->refused(reply->ctx, i, status);
         }
     }
+    if (!fits)
+        tm__instance_expire_values(a->instance);
 }
 
 static void undo(application *a)

@@ -121,6 +121,7 @@ void tm__ledger_free(tm__ledger *ledger)
     tm__table_free(&ledger->by_labels);
     tm__table_free(&ledger->by_instance);
     tm__arena_free(&ledger->arena);
+    tm__arena_free(&ledger->totals);
     free(ledger);
 }
 
@@ -209,18 +210,20 @@ no_memory:
 int tm__ledger_add_series(tm__ledger *ledger, tm__ledger_family *family, const char *labels, size_t labels_len,
                           tm__ledger_series **out)
 {
-    tm__arena_mark before = tm__arena_here(&ledger->arena);
-    size_t total_count = family->info.type == TM_TYPE_GAUGE ? 0 : family->value_count;
-    tm__ledger_series *added = tm__arena_alloc(&ledger->arena, sizeof *added + total_count * sizeof *added->totals);
+    tm__ledger_mark before = tm__ledger_here(ledger);
+    bool has_totals = family->info.type != TM_TYPE_GAUGE;
+    tm__ledger_series *added = tm__arena_alloc(&ledger->arena, sizeof *added);
     if (!added)
         goto no_memory;
+    if (has_totals)
+        added->totals = tm__arena_alloc(&ledger->totals, family->value_count * sizeof *added->totals);
     added->family = family;
     added->hash = tm__series_hash(family->name_hash, labels, labels_len);
     added->labels = tm__arena_copy(&ledger->arena, labels, labels_len);
     added->labels_len = labels_len;
     added->index = ledger->series_count;
-    added->totals = total_count > 0 ? (tm_number *)(added + 1) : NULL;
-    if (!added->labels || tm__table_put(&ledger->by_labels, added->hash, added) != TM_OK)
+    if (!added->labels || (has_totals && !added->totals) ||
+        tm__table_put(&ledger->by_labels, added->hash, added) != TM_OK)
         goto no_memory;
     *ledger->series_end = added;
     ledger->series_end = &added->next;
@@ -228,7 +231,7 @@ int tm__ledger_add_series(tm__ledger *ledger, tm__ledger_family *family, const c
     *out = added;
     return TM_OK;
 no_memory:
-    tm__arena_back_to(&ledger->arena, before);
+    tm__ledger_back_to(ledger, before);
     return TM_ENOMEM;
 }
 
@@ -287,6 +290,7 @@ int tm__held_add(tm__held_list *list, tm__ledger_series *series, tm__held **out)
     if (!added)
         return TM_ENOMEM;
     added->series = series;
+    added->totals = series->totals;
     *list->end = added;
     list->end = &added->next;
     list->count++;
@@ -331,8 +335,35 @@ int tm__held_get(tm__held_list *list, tm__ledger_series *series, tm__held **out)
     return status;
 }
 
+tm__held *tm__held_recall(const tm__held_list *list, uint32_t number)
+{
+    return number < list->number_count ? list->by_number[number] : NULL;
+}
+
+void tm__held_remember(tm__held_list *list, uint32_t number, tm__held *held)
+{
+    if (number >= list->number_count) {
+        size_t larger = number < 2 * list->number_count ? 2 * list->number_count : (size_t)number + 64;
+        tm__held **grown = realloc(list->by_number, larger * sizeof(*grown));
+        if (!grown)
+            return;
+        memset(grown + list->number_count, 0, (larger - list->number_count) * sizeof(*grown));
+        list->by_number = grown;
+        list->number_count = larger;
+    }
+    list->by_number[number] = held;
+}
+
+static void forget_numbers(tm__held_list *list)
+{
+    free(list->by_number);
+    list->by_number = NULL;
+    list->number_count = 0;
+}
+
 void tm__held_free(tm__held_list *list)
 {
+    forget_numbers(list);
     tm__table_free(&list->by_series);
     tm__arena_free(&list->arena);
     *list = (tm__held_list){0};
@@ -351,6 +382,7 @@ void tm__held_back_to(tm__held_list *list, tm__held_mark mark)
     if (list->by_series.ready)
         for (const tm__held *held = *mark.end; held; held = held->next)
             tm__table_remove(&list->by_series, held->series->hash, held);
+    forget_numbers(list);
     *mark.end = NULL;
     list->end = mark.end;
     list->got = NULL;
@@ -360,8 +392,8 @@ void tm__held_back_to(tm__held_list *list, tm__held_mark mark)
 
 tm__ledger_mark tm__ledger_here(const tm__ledger *ledger)
 {
-    return (tm__ledger_mark){ledger->families_end, ledger->family_count, ledger->series_end, ledger->series_count,
-                             tm__arena_here(&ledger->arena)};
+    return (tm__ledger_mark){ledger->families_end, ledger->family_count,           ledger->series_end,
+                             ledger->series_count, tm__arena_here(&ledger->arena), tm__arena_here(&ledger->totals)};
 }
 
 void tm__ledger_back_to(tm__ledger *ledger, tm__ledger_mark mark)
@@ -379,4 +411,5 @@ void tm__ledger_back_to(tm__ledger *ledger, tm__ledger_mark mark)
     ledger->families_end = mark.families_end;
     ledger->family_count = mark.family_count;
     tm__arena_back_to(&ledger->arena, mark.arena);
+    tm__arena_back_to(&ledger->totals, mark.totals);
 }

@@ -37,6 +37,7 @@ typedef struct tm__ledger_series {
 typedef struct tm__held {
     struct tm__held *next;
     tm__ledger_series *series;
+    tm_number *totals; /* of the series */
     uint64_t revision; /* gauges: the ledger's revision when the value last changed */
     tm_number values[];
 } tm__held;
@@ -46,7 +47,9 @@ typedef struct tm__held_list {
     tm__held **end;
     tm__held *got; /* what tm__held_get returned last */
     size_t count;
-    tm__table by_series; /* made when it is first needed */
+    tm__table by_series;  /* made when it is first needed */
+    tm__held **by_number; /* by tm_batch.series; NULL where nothing is remembered */
+    size_t number_count;
     tm__arena arena;
 } tm__held_list;
 
@@ -84,7 +87,8 @@ struct tm__ledger {
     tm__table by_printed;
     tm__table by_labels;
     tm__table by_instance;
-    tm__arena arena; /* families and series */
+    tm__arena arena;  /* families and series */
+    tm__arena totals; /* of the series; apart, as a batch touches nothing else of a series that it names by number */
 };
 
 /* An empty ledger without an id. TM_ENOMEM. */
@@ -123,6 +127,10 @@ int tm__held_add(tm__held_list *list, tm__ledger_series *series, tm__held **out)
 int tm__held_get(tm__held_list *list, tm__ledger_series *series, tm__held **out);
 void tm__held_free(tm__held_list *list);
 
+/* What was remembered by a number of tm_batch.series, or NULL. Without memory for it, nothing is remembered. */
+tm__held *tm__held_recall(const tm__held_list *list, uint32_t number);
+void tm__held_remember(tm__held_list *list, uint32_t number, tm__held *held);
+
 /* The state of the lists before a change, and the way back: what was added since is taken out again. */
 typedef struct tm__held_mark {
     tm__held **end;
@@ -138,6 +146,7 @@ typedef struct tm__ledger_mark {
     tm__ledger_series **series_end;
     size_t series_count;
     tm__arena_mark arena;
+    tm__arena_mark totals;
 } tm__ledger_mark;
 tm__ledger_mark tm__ledger_here(const tm__ledger *ledger);
 void tm__ledger_back_to(tm__ledger *ledger, tm__ledger_mark mark);

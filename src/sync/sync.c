@@ -242,7 +242,8 @@ static int send_once(job *j, size_t p, tm_answer *out, tm_error *error)
                       .seq = outgoing->seq,
                       .changes = outgoing->changes,
                       .change_count = outgoing->count,
-                      .first_time_ms = partition->first_time_ms};
+                      .first_time_ms = partition->first_time_ms,
+                      .series = outgoing->series};
     memcpy(batch.known_store_id, partition->store_id, sizeof batch.known_store_id);
     answer said = {.j = j, .outgoing = outgoing};
     tm_reply reply = {.ctx = &said, .remembered = on_remembered, .refused = on_refused};

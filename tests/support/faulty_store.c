@@ -10,6 +10,7 @@ typedef struct late_batch {
     struct late_batch *next;
     tm_batch batch;
     tm_change *changes;
+    uint32_t *series;
     char *instance;
 } late_batch;
 
@@ -39,10 +40,14 @@ static void delay(faulty_store *faulty, const tm_batch *batch)
     late_batch *late = calloc(1, sizeof *late);
     late->batch = *batch;
     late->changes = malloc((batch->change_count + 1) * sizeof *late->changes);
-    if (batch->change_count > 0)
+    late->series = malloc((batch->change_count + 1) * sizeof *late->series);
+    if (batch->change_count > 0) {
         memcpy(late->changes, batch->changes, batch->change_count * sizeof *late->changes);
+        memcpy(late->series, batch->series, batch->change_count * sizeof *late->series);
+    }
     late->instance = strdup(batch->instance);
     late->batch.changes = late->changes;
+    late->batch.series = late->series;
     late->batch.instance = late->instance;
     late->next = faulty->late;
     faulty->late = late;
@@ -52,6 +57,7 @@ static void delay(faulty_store *faulty, const tm_batch *batch)
 static void free_late(late_batch *late)
 {
     free(late->changes);
+    free(late->series);
     free(late->instance);
     free(late);
 }

@@ -328,15 +328,28 @@ TEST(the_step_on_bytes_writes_only_what_must_be_written)
 
 /* ---- memory that runs out ------------------------------------------------------------------------------------ */
 
-/* A batch that needs one more of everything. */
-static int send_one_of_everything(tm__ledger *ledger, const char *instance, uint64_t prev)
+/* A batch that needs one more of everything; or the same the other way round. */
+static int send_one_of_everything(tm__ledger *ledger, const char *instance, uint64_t prev, bool backwards)
 {
     static const tm_family fresh = COUNTER("fresh");
     static const tm_family fresh_gauge = GAUGE("fresh_gauge", EACH);
-    const tm_change changes[] = {count_of(&fresh, "", 1, 1), gauge_of_value(&fresh_gauge, 1),
-                                 count_of(&events, "fresh=\"1\"", 1, 1), count_of(&events, "", 1, 1), sum_of(1, 1)};
-    return send_batch(
-        ledger, &(tm_batch){.instance = instance, .prev = prev, .seq = 1000, .changes = changes, .change_count = 5}, 0);
+    enum { COUNT = 5 };
+    const tm_change forwards[COUNT] = {count_of(&fresh, "", 1, 1), count_of(&events, "fresh=\"1\"", 1, 1),
+                                       count_of(&events, "", 1, 1), sum_of(1, 1), gauge_of_value(&fresh_gauge, 1)};
+    tm_change changes[COUNT];
+    uint32_t numbers[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint32_t place = backwards ? COUNT - 1 - i : i;
+        changes[place] = forwards[i];
+        numbers[place] = 70 * i;
+    }
+    const tm_batch batch = {.instance = instance,
+                            .prev = prev,
+                            .seq = prev + 1000,
+                            .changes = changes,
+                            .change_count = COUNT,
+                            .series = numbers};
+    return send_batch(ledger, &batch, 0);
 }
 
 static void run_out_while_applying(const char *instance)
@@ -348,17 +361,22 @@ static void run_out_while_applying(const char *instance)
         uint64_t prev = strcmp(instance, "known") == 0 ? 1 : 0;
         tm__buffer before = encode_ledger(ledger);
         faults_resume();
-        int status = send_one_of_everything(ledger, instance, prev);
+        int status = send_one_of_everything(ledger, instance, prev, false);
         faults_off();
         tm__buffer after = encode_ledger(ledger);
         if (status != TM_OK) {
             assert_status(status, TM_ENOMEM);
             assert_same_bytes(&before, &after);
-            assert_ok(send_one_of_everything(ledger, instance, prev));
+            assert_ok(send_one_of_everything(ledger, instance, prev, true));
         }
         assert_int_equal(heard.reply.answer, TM_ANSWER_APPLIED);
         assert_int_equal(total_of(ledger, "fresh", ""), 1);
         assert_int_equal(total_of(ledger, "events", "fresh=\"1\""), 1);
+        /* By the numbers; as the values do not fit what is remembered, that is forgotten, and the numbers with it. */
+        assert_ok(send_one_of_everything(ledger, instance, prev + 1000, false));
+        assert_ok(send_one_of_everything(ledger, instance, prev + 2000, false));
+        assert_int_equal(total_of(ledger, "events", "fresh=\"1\""), 3);
+        assert_int_equal(total_of(ledger, "events", ""), 3);
         tm__buffer_free(&before);
         tm__buffer_free(&after);
         tm__ledger_free(ledger);
