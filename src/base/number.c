@@ -23,24 +23,49 @@ static const char two_digits[] = "0001020304050607080910111213141516171819202122
                                  "50515253545556575859606162636465666768697071727374"
                                  "75767778798081828384858687888990919293949596979899";
 
+/* From the number of bits: 1233 / 4096 is a little more than the logarithm of 2. */
+static size_t count_digits(uint64_t value)
+{
+    static const uint64_t powers_of_ten[] = {
+        UINT64_C(1),
+        UINT64_C(10),
+        UINT64_C(100),
+        UINT64_C(1000),
+        UINT64_C(10000),
+        UINT64_C(100000),
+        UINT64_C(1000000),
+        UINT64_C(10000000),
+        UINT64_C(100000000),
+        UINT64_C(1000000000),
+        UINT64_C(10000000000),
+        UINT64_C(100000000000),
+        UINT64_C(1000000000000),
+        UINT64_C(10000000000000),
+        UINT64_C(100000000000000),
+        UINT64_C(1000000000000000),
+        UINT64_C(10000000000000000),
+        UINT64_C(100000000000000000),
+        UINT64_C(1000000000000000000),
+        UINT64_C(10000000000000000000),
+    };
+    size_t bits = 64 - (size_t)__builtin_clzll(value | 1);
+    size_t at_most = bits * 1233 / 4096;
+    return at_most + (value >= powers_of_ten[at_most]);
+}
+
 size_t tm__print_u64(uint64_t value, char out[TM__NUMBER_MAX])
 {
-    char text[DIGITS_MAX];
-    char *end = text + sizeof text;
-    char *at = end;
+    size_t len = value == 0 ? 1 : count_digits(value);
+    char *at = out + len;
     while (value >= 100) {
         at -= 2;
         memcpy(at, two_digits + 2 * (value % 100), 2);
         value /= 100;
     }
-    if (value >= 10) {
-        at -= 2;
-        memcpy(at, two_digits + 2 * value, 2);
-    } else {
-        *--at = (char)('0' + value);
-    }
-    size_t len = (size_t)(end - at);
-    memcpy(out, at, len);
+    if (value >= 10)
+        memcpy(out, two_digits + 2 * value, 2);
+    else
+        *out = (char)('0' + value);
     return len;
 }
 

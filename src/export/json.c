@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 
 /* clang-format off */
 #define CONTROL(hex) [0x##hex] = "\\u00" #hex
@@ -25,8 +26,9 @@ typedef struct json {
     bool pretty;
     bool empty; /* nothing stands yet in the innermost open object or array */
     unsigned depth;
-    tm__buffer head; /* what all objects of a family begin with, up to their labels, */
-    tm__buffer tail; /* and end with, after their values */
+    tm__buffer head;      /* what all objects of a family begin with, up to their labels, */
+    tm__buffer value_key; /* what stands before the value of a counter or gauge, */
+    tm__buffer tail;      /* and what they end with, after their values */
 
     size_t bucket;                               /* which one is being written */
     tm__buffer bucket_head;                      /* what stands before the count of a bucket, */
@@ -105,6 +107,42 @@ static void put_double(json *j, double value)
     tm__write(j->writer, text, print_number(value, text));
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* The high bit of every byte that is a quote, a backslash or a control character, exact up to the lowest. */
+static inline uint64_t special_bytes(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    return tm__zero_bytes(word ^ ones * '"') | tm__zero_bytes(word ^ ones * '\\') |
+           ((word - ones * 0x20) & ~word & ones * 0x80);
+}
+#endif
+
+static inline bool is_special(char c)
+{
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
+/* Copies up to the first quote, backslash or control character, which there is before `end`. Moves *at behind the copy
+ * and returns where it ended. A word more may be written. */
+static inline const char *copy_plain(char **at, const char *text, const char *end)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    for (; end - text >= 8; text += 8, *at += 8) {
+        uint64_t word = tm__load64(text);
+        memcpy(*at, &word, sizeof word);
+        uint64_t special = special_bytes(word);
+        if (special) {
+            size_t len = (size_t)__builtin_ctzll(special) / 8;
+            *at += len;
+            return text + len;
+        }
+    }
+#endif
+    while (!is_special(*text))
+        *(*at)++ = *text++;
+    return text;
+}
+
 /* The labels without spaces, in one pass over their text, whose values are escaped as JSON would. Takes at most two
  * bytes more a label. NULL at a control character. */
 static char *put_compact_labels(char *at, const char *text, size_t len)
@@ -116,12 +154,13 @@ static char *put_compact_labels(char *at, const char *text, size_t len)
             *at++ = *text++;
         memcpy(at, "\":\"", 3);
         at += 3;
-        for (text += 2; *text != '"'; *at++ = *text++) {
-            if ((unsigned char)*text < 0x20)
-                return NULL;
-            if (*text == '\\')
-                *at++ = *text++;
+        text += 2;
+        while (*(text = copy_plain(&at, text, end)) == '\\') {
+            *at++ = *text++;
+            *at++ = *text++;
         }
+        if (*text != '"')
+            return NULL;
         *at++ = '"';
         text++;
         if (text < end)
@@ -132,7 +171,7 @@ static char *put_compact_labels(char *at, const char *text, size_t len)
 
 static bool put_labels_compactly(json *j, const tm_series *series)
 {
-    char *begin_at = tm__writer_room(j->writer, series->labels_bytes + 2 * (TM_LABELS_MAX + 1) + 2);
+    char *begin_at = tm__writer_room(j->writer, series->labels_bytes + 2 * (TM_LABELS_MAX + 1) + 8);
     *begin_at = '{';
     char *at = put_compact_labels(begin_at + 1, series->labels, series->labels_bytes);
     if (!at)
@@ -161,7 +200,7 @@ static void put_labels(json *j, const tm_series *series)
 static int put_counter(json *j, const tm_family *family, const tm_number *values)
 {
     (void)family;
-    put_key(j, "value");
+    tm__write(j->writer, j->value_key.data, j->value_key.len);
     tm__write_u64(j->writer, values[0].u);
     return TM_OK;
 }
@@ -169,7 +208,7 @@ static int put_counter(json *j, const tm_family *family, const tm_number *values
 static int put_gauge(json *j, const tm_family *family, const tm_number *values)
 {
     (void)family;
-    put_key(j, "value");
+    tm__write(j->writer, j->value_key.data, j->value_key.len);
     put_double(j, values[0].d);
     return TM_OK;
 }
@@ -283,6 +322,11 @@ static void put_head(json *j)
     put_key(j, "labels");
 }
 
+static void put_value_key(json *j)
+{
+    put_key(j, "value");
+}
+
 static void put_tail(json *j)
 {
     put_if_given(j, "unit", j->e->walk.family->info->unit);
@@ -294,6 +338,8 @@ static int begin_family(json *j)
 {
     bool empty = j->empty;
     int status = capture(j, put_head, &j->head);
+    if (status == TM_OK)
+        status = capture(j, put_value_key, &j->value_key);
     if (status == TM_OK)
         status = capture(j, put_tail, &j->tail);
     j->empty = empty;
@@ -345,6 +391,7 @@ int tm__export_json(tm__export *e)
     end(&j, '}');
     tm__write_char(j.writer, '\n');
     tm__buffer_free(&j.head);
+    tm__buffer_free(&j.value_key);
     tm__buffer_free(&j.tail);
     tm__buffer_free(&j.bucket_head);
     tm__buffer_free(&j.bucket_tail);

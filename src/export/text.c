@@ -30,7 +30,17 @@ static char *put(char *at, const char *bytes, size_t len)
     return at + len;
 }
 
-/* A line is three pieces, a number and its end. One look at the room there is for all of them. */
+/* For pieces in arrays of at least so many bytes: most are no longer, and are copied whole, without a call. What is
+ * too much is overwritten by what follows. */
+static inline char *put_piece(char *at, const char *piece, size_t len)
+{
+    memcpy(at, piece, TM__PIECE_BYTES);
+    if (len > TM__PIECE_BYTES)
+        memcpy(at + TM__PIECE_BYTES, piece + TM__PIECE_BYTES, len - TM__PIECE_BYTES);
+    return at + len;
+}
+
+/* A line is three pieces, a number and its end. One look at the room there is for all of them, and then some. */
 static void put_line(void *ctx, const tm__sample *sample)
 {
     const tm__text *text = ctx;
@@ -41,12 +51,14 @@ static void put_line(void *ctx, const tm__sample *sample)
     const tm__bucket_tail *bucket = sample->kind == TM__SAMPLE_BUCKET ? &text->tails[sample->bucket] : NULL;
     bool braces = bucket || series->labels_bytes > 0;
     bool comma = series->labels_bytes > 0;
-    const char *tail = bucket ? bucket->text + !comma : braces ? "} " : " ";
-    size_t tail_len = bucket ? bucket->len - !comma : braces ? 2 : 1;
-    char *begin = tm__writer_room(&text->e->writer, head->len + series->labels_bytes + tail_len + TM__NUMBER_MAX + 1);
-    char *at = put(begin, head->text, head->len - !braces);
+    static const char closing[TM__PIECE_BYTES + 1] = "} ";
+    const char *tail = bucket ? bucket->text + !comma : closing + !braces;
+    size_t tail_len = bucket ? bucket->len - !comma : 2 - (size_t)!braces;
+    char *begin = tm__writer_room(&text->e->writer,
+                                  sizeof head->text + series->labels_bytes + sizeof bucket->text + TM__NUMBER_MAX + 1);
+    char *at = put_piece(begin, head->text, head->len - !braces);
     at = put(at, series->labels, series->labels_bytes);
-    at = put(at, tail, tail_len);
+    at = put_piece(at, tail, tail_len);
     at += sample->is_double ? tm__print_double(sample->value.d, at) : tm__print_u64(sample->value.u, at);
     *at++ = '\n';
     text->e->writer.len += (size_t)(at - begin);

@@ -16,6 +16,8 @@ typedef struct tm__text_dialect {
     bool (*has_sum)(const tm_family *family, const tm_number *values); /* whether a histogram shows _sum and _count */
 } tm__text_dialect;
 
+enum { TM__PIECE_BYTES = 32 }; /* the arrays of the pieces of a line are no smaller */
+
 /* How the lines of a family begin, for one kind of sample: the name and an opening brace. */
 typedef struct tm__line_head {
     size_t len;
@@ -25,7 +27,7 @@ typedef struct tm__line_head {
 /* What follows the labels in the line of a bucket: ,le="0.005"} */
 typedef struct tm__bucket_tail {
     size_t len;
-    char text[TM__NUMBER_MAX + 8];
+    char text[TM__PIECE_BYTES + TM__NUMBER_MAX];
 } tm__bucket_tail;
 
 struct tm__text {

@@ -275,6 +275,38 @@ TEST(csv_reads_labels_up_to_their_length)
     tm_snapshot_free(snapshot);
 }
 
+/* Writes what JSON has of a snapshot with one gauge whose label is the value. */
+static void assert_json_value(const char *value, const char *before, const char *escaped, const char *after)
+{
+    char expected[256];
+    snprintf(expected, sizeof expected,
+             "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"metrics\":{\"counters\":[],\"gauges\":[{\"name\":\"g\","
+             "\"labels\":{\"a\":\"%s%s%s\",\"b\":\"\xc3\xa9\"},\"value\":2}],\"histograms\":[]}}\n",
+             before, escaped, after);
+    tm_snapshot *snapshot = new_snapshot(0);
+    size_t place = add_family(snapshot, FAMILY("g", TM_TYPE_GAUGE, .help = ""));
+    add_gauge(snapshot, place, TM_LABELS("a", value, "b", "\xc3\xa9"), 2);
+    assert_exported(snapshot, TM_FORMAT_JSON, NULL, expected);
+    tm_snapshot_free(snapshot);
+}
+
+/* Also around the words in which values are copied. */
+TEST(json_escapes_a_byte_wherever_it_stands)
+{
+    static const char *const bytes[][2] = {{"\"", "\\\""},      {"\\", "\\\\"},   {"\n", "\\n"}, {"\t", "\\t"},
+                                           {"\x1f", "\\u001f"}, {"\x7f", "\x7f"}, {" ", " "}};
+    static const char letters[] = "abcdefghijklmnopqrs";
+    for (int before = 0; before < 18; before++)
+        for (int after = 0; after < 18 - before; after++)
+            for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+                char begin[20];
+                char value[40];
+                snprintf(begin, sizeof begin, "%.*s", before, letters);
+                snprintf(value, sizeof value, "%s%s%.*s", begin, bytes[i][0], after, letters);
+                assert_json_value(value, begin, bytes[i][1], value + before + 1);
+            }
+}
+
 static void assert_time(int64_t time_ms, const char *expected)
 {
     char row[128];
@@ -508,8 +540,8 @@ TEST_MAIN("export", T(formats_have_content_types), T(missing_arguments_are_refus
           T(a_formula_with_a_tab_is_disarmed_between_quotes_too),
           T(csv_tells_label_names_apart_however_the_series_follow_each_other),
           T(csv_takes_nothing_in_a_value_for_a_label), T(csv_reads_labels_up_to_their_length),
-          T(times_are_dates_of_the_calendar), T(a_senseless_clock_gives_the_nearest_date),
-          T(the_time_given_goes_before_that_of_the_snapshot),
+          T(json_escapes_a_byte_wherever_it_stands), T(times_are_dates_of_the_calendar),
+          T(a_senseless_clock_gives_the_nearest_date), T(the_time_given_goes_before_that_of_the_snapshot),
           T(families_without_series_or_help_say_no_more_than_needed), T(buckets_never_fall_even_if_their_sum_overflows),
           T(texts_larger_than_any_buffer_pass_whole), T(many_buckets_and_columns_are_all_there),
           T(the_longest_labels_have_room_for_the_instance), T(a_sink_that_refuses_is_not_called_again),
