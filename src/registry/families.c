@@ -252,7 +252,8 @@ static void link_series(tm__family *family, tm__series *series)
     else
         atomic_store_explicit(&family->first, series, memory_order_release);
     family->last = series;
-    atomic_fetch_add_explicit(&family->series_count, 1, memory_order_relaxed);
+    /* Release: pairs with the acquire in values.c, for whom there are as many series as it counts. */
+    atomic_fetch_add_explicit(&family->series_count, 1, memory_order_release);
     atomic_fetch_add_explicit(&registry->series_count, 1, memory_order_relaxed);
 }
 

@@ -154,7 +154,7 @@ static int take(tm_registry *registry, bool raw, tm_snapshot **out)
         return status;
     const tm__family *family = tm__registry_first_family(registry);
     for (; family && status == TM_OK; family = tm__family_next(family)) {
-        size_t count = atomic_load_explicit(&family->series_count, memory_order_relaxed);
+        size_t count = atomic_load_explicit(&family->series_count, memory_order_acquire);
         if (count == 0)
             continue;
         const tm_family *info = atomic_load_explicit(&family->info, memory_order_acquire);
