@@ -13,14 +13,17 @@ static uint64_t offset_of(const tm__cleared *cleared, size_t part)
     return cleared && part < cleared->count ? atomic_load_explicit(&cleared->offsets[part], memory_order_acquire) : 0;
 }
 
-/* What a clear took is entered as a debt: counts may pass through 2^64, and come back when the cells are added. */
-static inline void begin(const tm__series *series, size_t counts, bool sum, const tm__cleared *cleared,
-                         tm_number *values)
+/* What a clear took is entered as a debt: counts may pass through 2^64, and come back when the cells are added. Returns
+ * that of the sum, which is taken off at the end: only then does it leave nothing where nothing was added since. */
+static inline double begin(const tm__series *series, size_t counts, bool sum, const tm__cleared *cleared,
+                           tm_number *values)
 {
     for (size_t i = 0; i < counts; i++)
         values[i].u = 0 - offset_of(cleared, series->first_part + i);
-    if (sum)
-        values[counts].d = 0 - tm__bits_to_double(offset_of(cleared, series->first_part + counts));
+    if (!sum)
+        return 0;
+    values[counts].d = 0;
+    return tm__bits_to_double(offset_of(cleared, series->first_part + counts));
 }
 
 static inline void add_copy(const tm__shard *shard, tm__cells cells, size_t counts, bool sum, tm_number *values)
@@ -34,22 +37,28 @@ static inline void add_copy(const tm__shard *shard, tm__cells cells, size_t coun
         values[counts].d += tm__bits_to_double(atomic_load_explicit(&copy[counts], memory_order_relaxed));
 }
 
-/* Shard by shard, so that memory is gone through in the order in which it lies; the first one on the way. */
+/* Shard by shard, so that memory is gone through in the order in which it lies; the first on the way, where there are no
+ * offsets. Where there are, all are read before the shards are looked for: what a clear took may be in a new one. */
 static inline void read_cells(const tm__series *series, size_t count, size_t counts, bool sum,
                               const tm__cleared *cleared, tm_number *values)
 {
     tm__cells cells[AT_ONCE];
-    const tm__shard *first = tm__shards();
+    double sum_debts[AT_ONCE];
+    const size_t step = counts + sum;
+    const tm__shard *first = cleared ? NULL : tm__shards();
     for (size_t i = 0; i < count; i++, series = tm__series_next(series)) {
         __builtin_prefetch((const char *)series + PREFETCH_BYTES);
         cells[i] = series->cells;
-        begin(series, counts, sum, cleared, values + i * (counts + sum));
+        sum_debts[i] = begin(series, counts, sum, cleared, values + i * step);
         if (first)
-            add_copy(first, cells[i], counts, sum, values + i * (counts + sum));
+            add_copy(first, cells[i], counts, sum, values + i * step);
     }
-    for (const tm__shard *shard = first ? first->next : NULL; shard; shard = shard->next)
+    const tm__shard *shard = first ? first->next : tm__shards();
+    for (; shard; shard = shard->next)
         for (size_t i = 0; i < count; i++)
-            add_copy(shard, cells[i], counts, sum, values + i * (counts + sum));
+            add_copy(shard, cells[i], counts, sum, values + i * step);
+    for (size_t i = 0; sum && i < count; i++)
+        values[i * step + counts].d -= sum_debts[i];
 }
 
 static void begin_read(const tm__series *first, size_t count, const tm__cleared *cleared, tm_number *values)
@@ -61,7 +70,7 @@ static void begin_read(const tm__series *first, size_t count, const tm__cleared 
         read_cells(first, count, family->value_count - 1, true, cleared, values);
 }
 
-/* A sum without observations is what rounding, or an observation that is being made, has left. */
+/* A sum without observations is that of one that is being made. */
 static inline bool end_read(const tm__series *series, tm_number *values)
 {
     const tm__family *family = series->family;

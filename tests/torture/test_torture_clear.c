@@ -1,5 +1,9 @@
 /* Clearing while others record, read and register. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "registries.h"
 #include "registry/registry.h"
@@ -181,6 +185,93 @@ TEST(what_was_cleared_stays_so_while_the_registry_grows)
     }
 }
 
+/* ---- threads that are born in the middle of a read ------------------------------------------------------------- */
+
+enum { BIRTHS = 120, COUNTERS = 200 };
+
+typedef struct births {
+    tm_registry *registry;
+    tm_counter *counters[COUNTERS];
+    sem_t recorded;
+    sem_t may_end;
+    atomic_bool over;
+} births;
+
+static atomic_size_t halts; /* of the reader, in its signal handler */
+static atomic_size_t go_on;
+
+static void halt(int signal)
+{
+    (void)signal;
+    size_t number = atomic_fetch_add(&halts, 1) + 1;
+    while (atomic_load(&go_on) < number)
+        ;
+}
+
+static void *read_until_over(void *ctx)
+{
+    births *b = ctx;
+    while (!atomic_load(&b->over)) {
+        tm_snapshot *snapshot;
+        must(tm_snapshot_take(b->registry, &snapshot) == TM_OK);
+        for (size_t i = 0; i < tm_snapshot_series_count(snapshot, 0); i++)
+            must(tm_snapshot_series(snapshot, 0, i).values[0].u < UINT64_MAX / 2);
+        tm_snapshot_free(snapshot);
+    }
+    return NULL;
+}
+
+/* Lives on, or the next one would go on with its cells. */
+static void *record_and_stay(void *ctx)
+{
+    births *b = ctx;
+    for (size_t i = 0; i < COUNTERS; i++)
+        tm_counter_add(b->counters[i], 100);
+    sem_post(&b->recorded);
+    sem_wait(&b->may_end);
+    return NULL;
+}
+
+/* While the reader stands still somewhere, a new thread records and a clear takes what it recorded. */
+static void clear_a_birth(births *b, pthread_t reader, size_t number, pthread_t *born)
+{
+    usleep((useconds_t)(50 + number * 37 % 200));
+    must(pthread_kill(reader, SIGUSR1) == 0);
+    while (atomic_load(&halts) <= number)
+        ;
+    must(pthread_create(born, NULL, record_and_stay, b) == 0);
+    sem_wait(&b->recorded);
+    must(tm_registry_clear(b->registry, NULL) == TM_OK);
+    atomic_store(&go_on, number + 1);
+}
+
+TEST(what_a_thread_recorded_that_was_born_in_the_middle_of_a_read_is_not_cleared_below_zero)
+{
+    static births b;
+    b.registry = new_registry();
+    for (size_t i = 0; i < COUNTERS; i++) {
+        char value[8];
+        snprintf(value, sizeof value, "%zu", i);
+        b.counters[i] = counter_of(b.registry, "c", TM_LABELS("i", value));
+        tm_counter_inc(b.counters[i]);
+    }
+    assert_int_equal(sem_init(&b.recorded, 0, 0) | sem_init(&b.may_end, 0, 0), 0);
+    assert_int_equal(sigaction(SIGUSR1, &(struct sigaction){.sa_handler = halt}, NULL), 0);
+    pthread_t reader;
+    pthread_t born[BIRTHS];
+    assert_int_equal(pthread_create(&reader, NULL, read_until_over, &b), 0);
+    for (size_t i = 0; i < BIRTHS; i++)
+        clear_a_birth(&b, reader, i, &born[i]);
+    atomic_store(&b.over, true);
+    pthread_join(reader, NULL);
+    for (size_t i = 0; i < BIRTHS; i++)
+        sem_post(&b.may_end);
+    for (size_t i = 0; i < BIRTHS; i++)
+        pthread_join(born[i], NULL);
+    tm_registry_free(b.registry);
+}
+
 TEST_MAIN("torture_clear", T_LIMIT(clearing_while_others_record_loses_nothing_and_shows_nothing_wrong, 120),
           T_LIMIT(a_clear_in_the_middle_of_a_read_shows_no_less_than_zero, 120),
-          T(what_was_cleared_stays_so_while_the_registry_grows))
+          T(what_was_cleared_stays_so_while_the_registry_grows),
+          T_LIMIT(what_a_thread_recorded_that_was_born_in_the_middle_of_a_read_is_not_cleared_below_zero, 120))

@@ -164,7 +164,38 @@ TEST(descriptions_and_caps_survive_a_clear)
     tm_registry_free(registry);
 }
 
-TEST_MAIN("clear", T(a_cleared_registry_shows_nothing), T(what_is_recorded_after_a_clear_counts_from_zero),
-          T(a_cleared_series_is_shown_when_it_is_looked_up), T(reading_a_cleared_series_does_not_show_it),
-          T(series_made_between_clears_are_cleared_too), T(a_clear_covers_what_all_threads_recorded),
-          T(a_clear_keeps_what_a_sync_is_yet_to_send), T(descriptions_and_caps_survive_a_clear))
+static void observe_3(void *histogram)
+{
+    tm_histogram_observe(histogram, 3);
+}
+
+static void observe_1e17(void *histogram)
+{
+    tm_histogram_observe(histogram, 1e17);
+}
+
+static void assert_nothing_is_left(void (*here)(void *), void (*in_a_thread)(void *))
+{
+    tm_registry *registry = new_registry();
+    tm_histogram *histogram = histogram_of(registry, "h", TM_NO_LABELS);
+    here(histogram);
+    run_thread(in_a_thread, histogram);
+    assert_ok(tm_registry_clear(registry, NULL));
+    tm_histogram_observe(histogram, 0);
+    assert_int_equal(tm_histogram_count(histogram), 1);
+    assert_true(tm_histogram_sum(histogram) == 0);
+    tm_registry_free(registry);
+}
+
+/* 1e17 + 3 is 1e17, but 1e17 - 1e17 + 3 is 3. */
+TEST(a_cleared_sum_leaves_nothing_behind_however_it_was_rounded)
+{
+    assert_nothing_is_left(observe_3, observe_1e17);
+    assert_nothing_is_left(observe_1e17, observe_3);
+}
+
+TEST_MAIN("clear", T(a_cleared_sum_leaves_nothing_behind_however_it_was_rounded), T(a_cleared_registry_shows_nothing),
+          T(what_is_recorded_after_a_clear_counts_from_zero), T(a_cleared_series_is_shown_when_it_is_looked_up),
+          T(reading_a_cleared_series_does_not_show_it), T(series_made_between_clears_are_cleared_too),
+          T(a_clear_covers_what_all_threads_recorded), T(a_clear_keeps_what_a_sync_is_yet_to_send),
+          T(descriptions_and_caps_survive_a_clear))
