@@ -150,28 +150,75 @@ static tm__cells place_of(uint64_t cell)
     return tm__cells_at(segment, cell & ((UINT64_C(1) << segment_log) - 1));
 }
 
+static void keep_free(tm__cell_block *block)
+{
+    tm__cell_block **free_list = &free_blocks[size_class(block->count)];
+    block->next = *free_list;
+    *free_list = block;
+}
+
+static tm__cell_block *new_block(tm__cells first, uint32_t count)
+{
+    tm__cell_block *block = malloc(sizeof *block);
+    if (block)
+        *block = (tm__cell_block){.first = first, .count = count};
+    return block;
+}
+
+/* Goes on to a cell that a larger block can begin at. What is passed over is kept for smaller ones. */
+static void pass_over(uint64_t to)
+{
+    while (next_cell < to) {
+        uint32_t count = (uint32_t)(next_cell & -next_cell);
+        tm__cell_block *block = new_block(place_of(next_cell), count);
+        if (block)
+            keep_free(block);
+        next_cell += count;
+    }
+}
+
 /* New cells, aligned to the block's size: every segment begins at a multiple of its own size, which is no smaller. */
 static tm__cell_block *cut_block(uint32_t count)
 {
     uint64_t first = (next_cell + count - 1) / count * count;
     if (first + count > cell_limit)
         return NULL;
-    tm__cell_block *block = malloc(sizeof *block);
+    tm__cell_block *block = new_block(place_of(first), count);
     if (!block)
         return NULL;
+    pass_over(first);
     next_cell = first + count;
-    *block = (tm__cell_block){.first = place_of(first), .count = count};
+    return block;
+}
+
+/* A free block of that size, or the smallest larger one, halved as often as it takes; NULL if there is none. */
+static tm__cell_block *take_free(uint32_t count)
+{
+    size_t class = size_class(count);
+    while (class < BLOCK_SIZES && !free_blocks[class])
+        class ++;
+    if (class == BLOCK_SIZES)
+        return NULL;
+    tm__cell_block *block = free_blocks[class];
+    free_blocks[class] = block->next;
+    while (block->count > count) {
+        uint32_t half = block->count / 2;
+        tm__cell_block *rest = new_block(tm__cells_at(block->first.segment, block->first.slot + half), half);
+        if (!rest) {
+            keep_free(block);
+            return NULL;
+        }
+        keep_free(rest);
+        block->count = half;
+    }
     return block;
 }
 
 tm__cell_block *tm__cell_block_new(uint32_t count)
 {
-    tm__cell_block **free_list = &free_blocks[size_class(count)];
     pthread_mutex_lock(&lock);
-    tm__cell_block *block = *free_list;
-    if (block)
-        *free_list = block->next;
-    else
+    tm__cell_block *block = take_free(count);
+    if (!block)
         block = cut_block(count);
     pthread_mutex_unlock(&lock);
     if (block) {
@@ -196,9 +243,7 @@ void tm__cell_blocks_free(tm__cell_block *blocks)
         tm__cell_block *next = blocks->next;
         zero_block(blocks);
         pthread_mutex_lock(&lock);
-        tm__cell_block **free_list = &free_blocks[size_class(blocks->count)];
-        blocks->next = *free_list;
-        *free_list = blocks;
+        keep_free(blocks);
         pthread_mutex_unlock(&lock);
         blocks = next;
     }

@@ -78,16 +78,13 @@ static void double_buckets(tm__index *index)
     atomic_store_explicit(&index->mask, 2 * count - 1, memory_order_release);
 }
 
-/* The series whose place in the run of a bucket is right before that of a hash; NULL if it comes first. */
+/* The series whose place in the run of a bucket is right before that of a hash; NULL if it comes first. What follows
+ * the run, or stands for it where it is empty, was split off it and so comes later in the order. */
 static tm__series *last_before(const tm__index *index, uint32_t hash)
 {
-    uint32_t mask = mask_of(index);
     tm__series *before = NULL;
-    for (tm__series *at = first_of(index, hash & mask); at && comes_before(at, hash); at = next_of(at)) {
-        if ((at->hash ^ hash) & mask)
-            break;
+    for (tm__series *at = first_of(index, hash & mask_of(index)); at && comes_before(at, hash); at = next_of(at))
         before = at;
-    }
     return before;
 }
 

@@ -1,4 +1,5 @@
-/* The series of a registry by hash. Looking is wait-free; adding is one thread's at a time (create_lock).
+/* The series of a registry by hash. Looking takes no lock and waits for nobody; adding is one
+ * thread's at a time (create_lock).
  *
  * A bucket points to a run: the series whose hashes end in its bits, ordered by the bits from there on upwards. Twice
  * as many buckets split each run in two, and since the halves stand one behind the other, the new bucket points into
@@ -23,7 +24,7 @@ typedef struct tm__index {
 void tm__index_init(tm__index *index);
 void tm__index_free(tm__index *index);
 
-/* Adds an series whose hash is set. Without memory for more buckets the runs become longer. */
+/* Adds a series whose hash is set. Without memory for more buckets the runs become longer. */
 void tm__index_add(tm__index *index, tm__series *series);
 
 size_t tm__index_bytes(const tm__index *index);
@@ -52,7 +53,7 @@ static inline tm__index_search tm__index_begin(const tm__index *index, uint32_t 
     return (tm__index_search){first, hash, mask};
 }
 
-/* The next series with the hash, NULL if there are no more. An series of another run ends the search. */
+/* The next series with the hash, NULL if there are no more. A series of another run ends the search. */
 static inline tm__series *tm__index_next(tm__index_search *search)
 {
     while (search->at && ((search->at->hash ^ search->hash) & search->mask) == 0) {

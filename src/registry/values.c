@@ -37,8 +37,8 @@ static inline void add_copy(const tm__shard *shard, tm__cells cells, size_t coun
         values[counts].d += tm__bits_to_double(atomic_load_explicit(&copy[counts], memory_order_relaxed));
 }
 
-/* Shard by shard, so that memory is gone through in the order in which it lies; the first on the way, where there are no
- * offsets. Where there are, all are read before the shards are looked for: what a clear took may be in a new one. */
+/* Shard by shard, so that memory is gone through in the order in which it lies; the first on the way, where there are
+ * no offsets. Where there are, all are read before the shards are looked for: what a clear took may be in a new one. */
 static inline void read_cells(const tm__series *series, size_t count, size_t counts, bool sum,
                               const tm__cleared *cleared, tm_number *values)
 {

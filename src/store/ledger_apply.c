@@ -55,19 +55,14 @@ static tm_number *totals_of(const target *t)
     return t->held ? t->held->totals : t->series->totals;
 }
 
-static tm__held_list *list_for(const application *a, const tm_change *change)
-{
-    return change->family->type == TM_TYPE_GAUGE ? &a->instance->gauges : &a->instance->values;
-}
-
 static int find_or_add_held(const application *a, const tm_change *change, target *t)
 {
-    if (t->series->totals && a->instance->values_expired)
+    bool is_gauge = !t->series->totals;
+    if (!is_gauge && a->instance->values_expired)
         return TM_OK;
-    tm__held_list *list = list_for(a, change);
-    int status = tm__held_get(list, t->series, &t->held);
+    int status = tm__held_get(is_gauge ? &a->instance->gauges : &a->instance->values, t->series, &t->held);
     if (status == TM_OK && a->batch->series)
-        tm__held_remember(list, a->batch->series[change - a->batch->changes], t->held);
+        tm__instance_remember(a->instance, a->batch->series[change - a->batch->changes], t->held);
     return status;
 }
 
@@ -76,7 +71,7 @@ static tm__held *recall(const application *a, const tm_change *change)
 {
     if (!a->batch->series)
         return NULL;
-    return tm__held_recall(list_for(a, change), a->batch->series[change - a->batch->changes]);
+    return tm__instance_recall(a->instance, a->batch->series[change - a->batch->changes]);
 }
 
 /* A known series of a family. Batches have their series in the same order each time, so the one that stands behind the
@@ -221,6 +216,7 @@ static void undo(application *a)
     if (a->is_new) {
         tm__instance_free(a->instance);
     } else {
+        tm__instance_forget_numbers(a->instance);
         tm__held_back_to(&a->instance->values, a->values_mark);
         tm__held_back_to(&a->instance->gauges, a->gauges_mark);
     }

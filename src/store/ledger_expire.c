@@ -17,6 +17,7 @@ void tm__instance_seen(tm__ledger_instance *instance, int64_t now_ms)
 
 void tm__instance_expire_values(tm__ledger_instance *instance)
 {
+    tm__instance_forget_numbers(instance);
     tm__held_free(&instance->values);
     instance->values_expired = true;
 }

@@ -268,7 +268,35 @@ void tm__instance_free(tm__ledger_instance *instance)
         return;
     tm__held_free(&instance->values);
     tm__held_free(&instance->gauges);
+    tm__instance_forget_numbers(instance);
     free(instance);
+}
+
+tm__held *tm__instance_recall(const tm__ledger_instance *instance, uint32_t number)
+{
+    return number < instance->number_count ? instance->by_number[number] : NULL;
+}
+
+void tm__instance_remember(tm__ledger_instance *instance, uint32_t number, tm__held *held)
+{
+    size_t count = instance->number_count;
+    if (number >= count) {
+        size_t larger = number < 2 * count ? 2 * count : (size_t)number + 64;
+        tm__held **grown = realloc(instance->by_number, larger * sizeof(*grown));
+        if (!grown)
+            return;
+        memset(grown + count, 0, (larger - count) * sizeof(*grown));
+        instance->by_number = grown;
+        instance->number_count = larger;
+    }
+    instance->by_number[number] = held;
+}
+
+void tm__instance_forget_numbers(tm__ledger_instance *instance)
+{
+    free(instance->by_number);
+    instance->by_number = NULL;
+    instance->number_count = 0;
 }
 
 int tm__ledger_put_instance(tm__ledger *ledger, tm__ledger_instance *instance)
@@ -335,35 +363,8 @@ int tm__held_get(tm__held_list *list, tm__ledger_series *series, tm__held **out)
     return status;
 }
 
-tm__held *tm__held_recall(const tm__held_list *list, uint32_t number)
-{
-    return number < list->number_count ? list->by_number[number] : NULL;
-}
-
-void tm__held_remember(tm__held_list *list, uint32_t number, tm__held *held)
-{
-    if (number >= list->number_count) {
-        size_t larger = number < 2 * list->number_count ? 2 * list->number_count : (size_t)number + 64;
-        tm__held **grown = realloc(list->by_number, larger * sizeof(*grown));
-        if (!grown)
-            return;
-        memset(grown + list->number_count, 0, (larger - list->number_count) * sizeof(*grown));
-        list->by_number = grown;
-        list->number_count = larger;
-    }
-    list->by_number[number] = held;
-}
-
-static void forget_numbers(tm__held_list *list)
-{
-    free(list->by_number);
-    list->by_number = NULL;
-    list->number_count = 0;
-}
-
 void tm__held_free(tm__held_list *list)
 {
-    forget_numbers(list);
     tm__table_free(&list->by_series);
     tm__arena_free(&list->arena);
     *list = (tm__held_list){0};
@@ -382,7 +383,6 @@ void tm__held_back_to(tm__held_list *list, tm__held_mark mark)
     if (list->by_series.ready)
         for (const tm__held *held = *mark.end; held; held = held->next)
             tm__table_remove(&list->by_series, held->series->hash, held);
-    forget_numbers(list);
     *mark.end = NULL;
     list->end = mark.end;
     list->got = NULL;

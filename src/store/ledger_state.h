@@ -47,9 +47,7 @@ typedef struct tm__held_list {
     tm__held **end;
     tm__held *got; /* what tm__held_get returned last */
     size_t count;
-    tm__table by_series;  /* made when it is first needed */
-    tm__held **by_number; /* by tm_batch.series; NULL where nothing is remembered */
-    size_t number_count;
+    tm__table by_series; /* made when it is first needed */
     tm__arena arena;
 } tm__held_list;
 
@@ -64,6 +62,8 @@ typedef struct tm__ledger_instance {
     bool had_refusals;    /* some numbers of the batch last_seq were refused */
     tm__held_list values; /* counters and histograms; empty once expired */
     tm__held_list gauges;
+    tm__held **by_number; /* of either list, by tm_batch.series; NULL where nothing is remembered */
+    size_t number_count;
 } tm__ledger_instance;
 
 struct tm__ledger {
@@ -120,16 +120,17 @@ TM__SHARED bool tm__instance_name_ok(const char *name);
 /* An instance that is in no ledger; one put into a ledger belongs to it. TM_ENOMEM. */
 int tm__instance_new(const char *name, size_t len, tm__ledger_instance **out);
 void tm__instance_free(tm__ledger_instance *instance);
+
+/* What was remembered by a number of tm_batch.series, or NULL. Without memory for it, nothing is remembered. */
+tm__held *tm__instance_recall(const tm__ledger_instance *instance, uint32_t number);
+void tm__instance_remember(tm__ledger_instance *instance, uint32_t number, tm__held *held);
+void tm__instance_forget_numbers(tm__ledger_instance *instance);
 int tm__ledger_put_instance(tm__ledger *ledger, tm__ledger_instance *instance);
 
 /* Adds to the end of a list, which must not be indexed yet; finds or adds. TM_ENOMEM. */
 int tm__held_add(tm__held_list *list, tm__ledger_series *series, tm__held **out);
 int tm__held_get(tm__held_list *list, tm__ledger_series *series, tm__held **out);
 void tm__held_free(tm__held_list *list);
-
-/* What was remembered by a number of tm_batch.series, or NULL. Without memory for it, nothing is remembered. */
-tm__held *tm__held_recall(const tm__held_list *list, uint32_t number);
-void tm__held_remember(tm__held_list *list, uint32_t number, tm__held *held);
 
 /* The state of the lists before a change, and the way back: what was added since is taken out again. */
 typedef struct tm__held_mark {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/family.h"
+#include "base/labels.h"
 #include "store/store.h"
 #include "sync/plan.h"
 
@@ -63,13 +64,15 @@ static void on_refused(void *ctx, size_t index, int status)
     said->refused_status = status;
 }
 
-/* Of series that we do not have, or of gauges, a memory is of no use. */
+/* Of series that we do not have, or of gauges, a memory is of no use. What a store passes on may be anything. */
 static int on_remembered(void *ctx, const char *family, const char *labels, size_t labels_bytes, size_t part,
                          tm_number value)
 {
     answer *said = ctx;
     if (!family || (!labels && labels_bytes > 0))
         return TM_EINVAL;
+    if (!tm__labels_ok(labels, labels_bytes))
+        return TM_OK;
     const tm__series *series = tm__series_find(said->j->registry, family, labels, labels_bytes);
     if (!series || series->family->type == TM_TYPE_GAUGE || part >= series->family->value_count ||
         series->first_part + part >= said->j->session->part_count)

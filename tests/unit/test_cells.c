@@ -207,6 +207,37 @@ TEST(blocks_are_aligned_apart_and_within_a_segment)
         tm__cell_blocks_free(blocks[i]);
 }
 
+/* Between the large blocks of one registry, others take small ones: what aligning passes over is not lost. */
+TEST(many_registries_side_by_side_leave_little_idle)
+{
+    enum { COUNTERS = 200000, REGISTRIES = 40 };
+    tm_registry_options options = TM_REGISTRY_OPTIONS_INIT;
+    options.max_series_per_family = COUNTERS;
+    tm_registry *large;
+    tm_registry *small[REGISTRIES];
+    assert_ok(tm_registry_new(&options, &large));
+    for (unsigned i = 0; i < COUNTERS; i++) {
+        char value[16];
+        snprintf(value, sizeof value, "%u", i);
+        (void)counter_of(large, "c", TM_LABELS("i", value));
+        if (i % (COUNTERS / REGISTRIES) == 0) {
+            tm_registry **other = &small[i / (COUNTERS / REGISTRIES)];
+            *other = new_registry();
+            (void)counter_of(*other, "c", TM_NO_LABELS);
+        }
+    }
+    uint64_t made_bytes = stats_of(large).memory_bytes;
+    for (unsigned i = 0; i < COUNTERS; i++) {
+        char value[16];
+        snprintf(value, sizeof value, "%u", i);
+        assert_ok(tm_count(large, "c", 1, TM_LABELS("i", value)));
+    }
+    assert_in_range(stats_of(large).memory_bytes - made_bytes, 0, COUNTERS * sizeof(tm__cell) * 4 / 3);
+    for (size_t i = 0; i < REGISTRIES; i++)
+        tm_registry_free(small[i]);
+    tm_registry_free(large);
+}
+
 TEST(cells_of_all_segments_hold_their_own_numbers_and_little_lies_idle)
 {
     enum { COUNTERS = 20000, STEP = 7 };
@@ -257,6 +288,6 @@ TEST_MAIN("cells", T(what_a_thread_recorded_outlives_it), T(a_new_thread_goes_on
           T(a_thread_that_has_given_its_shard_back_no_longer_writes_to_it),
           T(the_cells_of_a_freed_registry_come_back_as_zero),
           T(registries_made_and_freed_again_and_again_take_no_more_memory),
-          T(blocks_are_aligned_apart_and_within_a_segment),
+          T(blocks_are_aligned_apart_and_within_a_segment), T(many_registries_side_by_side_leave_little_idle),
           T(cells_of_all_segments_hold_their_own_numbers_and_little_lies_idle), T(no_two_threads_share_a_cache_line),
           T(no_thread_has_the_segment_of_the_no_op_handles))

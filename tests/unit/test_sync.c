@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/labels.h"
 #include "test.h"
 
 enum { BATCHES = 64 };
@@ -60,6 +61,22 @@ static void apply_changes(scripted *s, const tm_batch *batch, tm_reply *reply)
     s->last_seq = batch->seq;
 }
 
+/* Also what is no label text, or a longer one than any series has, which is passed by. */
+static void remember(const scripted *s, tm_reply *reply)
+{
+    char longest[TM__LABELS_TEXT_MAX + 2000];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, "a=\"", 3);
+    const tm_number value = {.u = s->remembered};
+    for (size_t len = TM__LABELS_TEXT_MAX; len < sizeof longest; len += 100) {
+        longest[len - 1] = '"';
+        assert_ok(reply->remembered(reply->ctx, "c", longest, len, 0, value));
+        longest[len - 1] = 'x';
+        assert_ok(reply->remembered(reply->ctx, "c", longest, len, 0, value));
+    }
+    assert_ok(reply->remembered(reply->ctx, "c", "", 0, 0, value));
+}
+
 static int scripted_apply(void *self, const tm_batch *batch, int64_t deadline_ns, tm_reply *reply, tm_error *error)
 {
     (void)deadline_ns;
@@ -87,7 +104,7 @@ static int scripted_apply(void *self, const tm_batch *batch, int64_t deadline_ns
         reply->last_seq = s->last_seq;
         reply->memory = s->memory;
         if (s->memory == TM_MEMORY_VALUES)
-            assert_ok(reply->remembered(reply->ctx, "c", "", 0, 0, (tm_number){.u = s->remembered}));
+            remember(s, reply);
         return TM_OK;
     }
     reply->answer = TM_ANSWER_DUPLICATE;
