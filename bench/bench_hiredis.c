@@ -1,25 +1,16 @@
 /* What a sync to Redis stands against: bare pipelines of hiredis. */
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bench.h"
 #include "server.h"
 
-enum { PIPELINED = 1000, FIELDS = 10000, FIELD_BYTES = 80 };
+enum { PIPELINED = 1000, CHANGED = 10000, FIELD_BYTES = 80 };
 
 static redisContext *connection;
-static char fields[FIELDS][FIELD_BYTES];
-
-static void prepare(const bench_case *asked)
-{
-    (void)asked;
-    const bench_task_name *names = bench_task_names(FIELDS);
-    for (size_t i = 0; i < FIELDS; i++)
-        snprintf(fields[i], FIELD_BYTES, "bench_tasks{status=\"%s\",task_name=\"%s\"}", bench_status(i), names[i].text);
-    connection = redisConnectUnix(bench_redis_path());
-    if (!connection || connection->err)
-        bench_fail("no connection");
-}
+static char (*fields)[FIELD_BYTES];
+static size_t field_count;
 
 static void read_reply(void)
 {
@@ -29,18 +20,46 @@ static void read_reply(void)
     freeReplyObject(reply);
 }
 
-/* All fields once, in pipelines of 1,000. */
-static void increment_all(size_t thread, size_t first, size_t count)
+static void increment(const size_t *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        redisAppendCommandArgv(connection, 4, (const char *[]){"HINCRBY", "bare", fields[places[i]], "3"}, NULL);
+    for (size_t i = 0; i < count; i++)
+        read_reply();
+}
+
+/* Fields begin, begin + step and so on, in pipelines. */
+static void increment_some(size_t begin, size_t step, size_t count)
+{
+    size_t places[PIPELINED];
+    for (size_t i = 0; i < count; i++) {
+        places[i % PIPELINED] = (begin + i * step) % field_count;
+        if (i % PIPELINED == PIPELINED - 1)
+            increment(places, PIPELINED);
+    }
+}
+
+static void prepare(const bench_case *asked)
+{
+    field_count = asked->series;
+    fields = calloc(field_count, sizeof *fields);
+    if (!fields)
+        bench_fail("no memory");
+    const bench_task_name *names = bench_task_names(field_count);
+    for (size_t i = 0; i < field_count; i++)
+        snprintf(fields[i], FIELD_BYTES, "bench_tasks{status=\"%s\",task_name=\"%s\"}", bench_status(i), names[i].text);
+    connection = redisConnectUnix(bench_redis_path());
+    if (!connection || connection->err)
+        bench_fail("no connection");
+    increment_some(0, 1, field_count);
+}
+
+/* 10,000 of all fields, spread, another choice each time. */
+static void increment_spread(size_t thread, size_t first, size_t count)
 {
     (void)thread;
-    (void)first;
-    for (size_t k = 0; k < count * (FIELDS / PIPELINED); k++) {
-        for (size_t i = 0; i < PIPELINED; i++)
-            redisAppendCommandArgv(
-                connection, 4, (const char *[]){"HINCRBY", "bare", fields[(k * PIPELINED + i) % FIELDS], "3"}, NULL);
-        for (size_t i = 0; i < PIPELINED; i++)
-            read_reply();
-    }
+    for (size_t k = first; k < first + count; k++)
+        increment_some(k, field_count / CHANGED, CHANGED);
 }
 
 static void make_round_trips(size_t thread, size_t first, size_t count)
@@ -54,7 +73,7 @@ static void make_round_trips(size_t thread, size_t first, size_t count)
 }
 
 static const bench_work works[] = {
-    {.name = "redis_increments", .prepare = prepare, .repeat = increment_all, .batch = 1},
+    {.name = "redis_increments", .prepare = prepare, .repeat = increment_spread, .batch = 1},
     {.name = "redis_round_trip", .prepare = prepare, .repeat = make_round_trips, .batch = 10},
 };
 

@@ -274,6 +274,8 @@ def syncs(sheet, r):
               lambda: [ns / 1e6 for ns in r.each(OURS, "sync_idle", 1, many)], "ms")
     sheet.add("sync", "Redis, 10,000 changed of 100,000, spread / of 10,000, less the scan", "at most", 1.5,
               lambda: sync_beside_scan(r, "redis_", "spread"))
+    sheet.add("sync", "the same of bare pipelines of HINCRBY: 10,000 fields of 100,000 / of 10,000", "", 0,
+              lambda: ratio(r.each("hiredis", "redis_increments", 1, many), r.each("hiredis", "redis_increments", 1, few)))
     sheet.add("sync", "Redis, 10,000 changed / bare pipelines of HINCRBY", "at most", 2,
               lambda: ratio(r.each(OURS, "redis_sync_spread", 1, few), r.each("hiredis", "redis_increments", 1, few)))
     sheet.add("sync", "Redis, 10,000 changed", "at most", 100,

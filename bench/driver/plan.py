@@ -46,7 +46,7 @@ def groups(cores):
         Group("sync", ["sync_spread", "sync_together", "sync_idle"], [1], SYNC_SERIES),
         Group("redis", ["redis_increments", "redis_round_trip", "redis_sync_spread", "redis_sync_idle", "redis_read"],
               [1], [MANY]),
-        Group("redis, many series", ["redis_sync_spread", "redis_sync_idle"], [1], SYNC_SERIES[1:]),
+        Group("redis, many series", ["redis_increments", "redis_sync_spread", "redis_sync_idle"], [1], SYNC_SERIES[1:]),
         Group("memcached", ["memcached_partitions", "memcached_item", "memcached_sync_spread", "memcached_sync_idle",
                             "memcached_read"], [1], [MANY]),
         Group("visibility", ["visibility"], [1], [VISIBILITY_SERIES], windows=20),
