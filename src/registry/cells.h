@@ -3,7 +3,7 @@
  * A thread's copies are its shard. Only the owner writes a cell (relaxed load, add, relaxed store); anybody reads, by
  * summing over all shards. The cells are numbered across the process; number n lives in a segment at a slot, and a
  * thread allocates a segment when it first touches it. Segments grow: four have 512 cells, then each doubling of all
- * the cells before is four equal segments, so that at most a fifth of what a thread took lies idle. */
+ * the cells before is four equal segments, so that of many cells at most a fifth lies idle. */
 #ifndef TM__REGISTRY_CELLS_H
 #define TM__REGISTRY_CELLS_H
 

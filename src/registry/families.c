@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/family.h"
+#include "base/given_labels.h"
 #include "base/hash.h"
 #include "base/names.h"
 #include "registry/registry.h"

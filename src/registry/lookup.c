@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/family.h"
+#include "base/given_labels.h"
 #include "base/labels.h"
 #include "base/names.h"
 #include "registry/registry.h"

@@ -10,7 +10,6 @@
 
 #include "base/arena.h"
 #include "base/fork.h"
-#include "base/given_labels.h"
 #include "base/table.h"
 #include "registry/index.h"
 #include "registry/series.h"
