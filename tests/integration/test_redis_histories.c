@@ -1,200 +1,110 @@
-/* The fault histories of protocol_model.py with the real engine, a real Redis and a proxy between them. */
+/* The fault histories against Redis; and many processes at once. */
+#include "histories.h"
+
 #include <stdbool.h>
-#include <time.h>
 
 #include "processes.h"
 #include "redis_case.h"
 
-enum { INSTANCES = 4, FIELDS = 6, STEPS = 400, HISTORIES = 20 };
+enum { HISTORIES = 20, SAVED_STATES = 3 };
+enum { ROLLS_BACK = 1, IS_FLUSHED = 2 }; /* what the server does, or both */
 
-static const char *const families[FIELDS] = {"f0", "f1", "f2", "f3", "f4", "f5"};
-
-/* Every instance is a registry of its own, with a store of its own; truth is what was recorded in all of them. */
-typedef struct history {
+typedef struct saving_case {
     redis_case c;
-    tm_registry *registries[INSTANCES];
-    tm_store *stores[INSTANCES];
-    uint64_t truth[FIELDS];
-    uint64_t random;
     int saved; /* states of the server, in the databases from 1 on */
-    size_t failed;
-    size_t resyncs;
-    size_t duplicates;
-} history;
+} saving_case;
 
-static uint64_t draw(history *h, uint64_t below)
+static void begin(history *h)
 {
-    h->random ^= h->random << 13;
-    h->random ^= h->random >> 7;
-    h->random ^= h->random << 17;
-    return h->random % below;
-}
-
-static void begin(history *h, uint64_t seed)
-{
-    *h = (history){.c = redis_case_begin_behind_proxy(NULL), .random = seed * 88172645463325252 + 1};
-    for (size_t i = 0; i < INSTANCES; i++) {
-        h->registries[i] = new_registry();
-        h->stores[i] = open_store(h->c.url, NULL);
-    }
+    saving_case *server = calloc(1, sizeof *server);
+    assert_non_null(server);
+    server->c = redis_case_begin_behind_proxy(NULL);
+    h->server = server;
+    h->proxy = server->c.proxy;
+    h->url = server->c.url;
+    h->reader = server->c.store;
 }
 
 static void end(history *h)
 {
-    for (size_t i = 0; i < INSTANCES; i++) {
-        tm_store_close(h->stores[i]);
-        tm_registry_free(h->registries[i]);
-    }
-    redis_case_end(&h->c);
+    saving_case *server = h->server;
+    redis_case_end(&server->c);
+    free(server);
 }
 
-/* Histograms too: their counts must agree with the counters at every moment. */
-static void record(history *h, size_t instance)
+static void set_fault(history *h)
 {
-    size_t field = draw(h, FIELDS);
-    uint64_t n = 1 + draw(h, 4);
-    assert_ok(tm_count(h->registries[instance], families[field], n, TM_LABELS("odd", "a\"b\\\n")));
-    assert_ok(tm_observe(h->registries[instance], "time", 0.5, TM_NO_LABELS));
-    h->truth[field] += n;
+    saving_case *server = h->server;
+    size_t requests;
+    proxy_fault fault = history_draw_fault(h, 4, &requests);
+    proxy_set_fault(h->proxy, fault, requests, history_draw(h, 60));
+    if (history_draw(h, 20) == 0)
+        redis_tell(server->c.server, "SCRIPT", "FLUSH");
 }
 
-static void sync_with_fault(history *h, size_t instance)
-{
-    static const proxy_fault faults[] = {PROXY_DROP_REQUEST, PROXY_DROP_REPLY, PROXY_CUT_REPLY, PROXY_LATE_REQUEST};
-    proxy_fault fault = draw(h, 10) < 4 ? faults[draw(h, 4)] : PROXY_PASS;
-    proxy_set_fault(h->c.proxy, fault, fault == PROXY_LATE_REQUEST ? 1 : 1 + draw(h, 3), draw(h, 60));
-    if (draw(h, 20) == 0)
-        redis_tell(h->c.server, "SCRIPT", "FLUSH");
-    tm_sync_report report = TM_SYNC_REPORT_INIT;
-    int status = tm_sync_to_cache(h->registries[instance], h->stores[instance], &report);
-    if (status != TM_OK && status != TM_EUNAVAILABLE && status != TM_ETIMEOUT)
-        fail_msg("%s: %s", tm_status_name(status), report.error.text);
-    h->failed += status != TM_OK;
-    h->resyncs += report.resyncs;
-    h->duplicates += report.duplicates;
-    proxy_set_fault(h->c.proxy, PROXY_PASS, 0, 0);
-}
-
-/* ---- the server's states ------------------------------------------------------------------------------------- */
-
-static void copy_database(history *h, int from, int to)
+static void copy_database(redis_server *server, int from, int to)
 {
     static const char script[] = "redis.call('SELECT', ARGV[2]) redis.call('FLUSHDB') redis.call('SELECT', ARGV[1]) "
                                  "for _, key in ipairs(redis.call('KEYS', '*')) do "
                                  "redis.call('COPY', key, key, 'DB', ARGV[2]) end return 1";
-    char from_text[8];
-    char to_text[8];
+    char from_text[16];
+    char to_text[16];
     snprintf(from_text, sizeof from_text, "%d", from);
     snprintf(to_text, sizeof to_text, "%d", to);
-    redis_expect(h->c.server, "1", "EVAL", script, "0", from_text, to_text);
+    redis_expect(server, "1", "EVAL", script, "0", from_text, to_text);
 }
 
-static void disturb_server(history *h, bool rollback, bool flush)
+static void disturb(history *h)
 {
-    if (draw(h, 50) == 0)
-        copy_database(h, 0, 1 + h->saved++ % 3);
-    if (rollback && h->saved > 0 && draw(h, 100) == 0)
-        copy_database(h, 1 + (int)draw(h, (uint64_t)(h->saved < 3 ? h->saved : 3)), 0);
-    if (flush && draw(h, 150) == 0)
-        redis_tell(h->c.server, "FLUSHDB");
+    saving_case *server = h->server;
+    if (history_draw(h, 50) == 0)
+        copy_database(server->c.server, 0, 1 + server->saved++ % SAVED_STATES);
+    if (h->disturbance & ROLLS_BACK && server->saved > 0 && history_draw(h, 100) == 0) {
+        int states = server->saved < SAVED_STATES ? server->saved : SAVED_STATES;
+        copy_database(server->c.server, 1 + (int)history_draw(h, (uint64_t)states), 0);
+    }
+    if (h->disturbance & IS_FLUSHED && history_draw(h, 150) == 0)
+        redis_tell(server->c.server, "FLUSHDB");
 }
 
-/* ---- what must hold ------------------------------------------------------------------------------------------ */
-
-static void read_totals(history *h, uint64_t totals[FIELDS])
+static void read_totals(history *h, uint64_t totals[HISTORY_FIELDS])
 {
-    for (size_t i = 0; i < FIELDS; i++) {
+    saving_case *server = h->server;
+    for (size_t i = 0; i < HISTORY_FIELDS; i++) {
         char field[64];
-        snprintf(field, sizeof field, "%s_total{odd=\"a\\\"b\\\\\\n\"}", families[i]);
-        char *text = redis_ask(h->c.server, "HGET", "{test}:totals", field);
+        snprintf(field, sizeof field, "%s_total{%s}", history_families[i], history_labels);
+        char *text = redis_ask(server->c.server, "HGET", "{test}:totals", field);
         totals[i] = strtoull(text, NULL, 10); /* "(nil)" is 0 */
         free(text);
     }
 }
 
-static void no_total_is_above_the_truth(history *h)
+static void run_histories(int disturbance)
 {
-    uint64_t totals[FIELDS];
-    read_totals(h, totals);
-    for (size_t i = 0; i < FIELDS; i++)
-        if (totals[i] > h->truth[i])
-            fail_msg("total %zu is %llu, the truth %llu", i, (unsigned long long)totals[i],
-                     (unsigned long long)h->truth[i]);
-}
-
-/* After the faults stop, one acknowledged sync of each instance makes every total the truth. */
-static void settle(history *h)
-{
-    uint64_t totals[FIELDS];
-    proxy_deliver_late(h->c.proxy);
-    for (size_t i = 0; i < INSTANCES; i++)
-        sync_store(h->registries[i], h->stores[i]);
-    read_totals(h, totals);
-    for (size_t i = 0; i < FIELDS; i++)
-        assert_int_equal(totals[i], h->truth[i]);
-    tm_snapshot *snapshot = read_store(h->c.store);
-    uint64_t observed = 0;
-    uint64_t recorded = 0;
-    for (size_t i = 0; i < INSTANCES; i++)
-        recorded += tm_histogram_count(histogram_of(h->registries[i], "time", TM_NO_LABELS));
-    for (size_t part = 0; part < 12; part++)
-        observed += values_in(snapshot, "time", "")[part].u;
-    assert_int_equal(observed, recorded);
-    assert_double_near(values_in(snapshot, "time", "")[12].d, 0.5 * (double)recorded, 0);
-    tm_snapshot_free(snapshot);
-}
-
-static void step(history *h, bool rollback, bool flush)
-{
-    size_t instance = draw(h, INSTANCES);
-    for (uint64_t n = draw(h, 4); n > 0; n--)
-        record(h, instance);
-    if (draw(h, 2) == 0)
-        sync_with_fault(h, instance);
-    if (draw(h, 20) == 0)
-        proxy_deliver_late(h->c.proxy);
-    disturb_server(h, rollback, flush);
-    no_total_is_above_the_truth(h);
-}
-
-static void run_histories(bool rollback, bool flush)
-{
-    size_t failed = 0;
-    size_t duplicates = 0;
-    size_t resyncs = 0;
-    for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
-        history h;
-        begin(&h, seed + 100 * rollback + 1000 * flush);
-        for (int i = 0; i < STEPS; i++)
-            step(&h, rollback, flush);
-        settle(&h);
-        failed += h.failed;
-        duplicates += h.duplicates;
-        resyncs += h.resyncs;
-        end(&h);
-    }
-    assert_true(failed > HISTORIES && duplicates > HISTORIES);
-    assert_true(rollback || flush ? resyncs > HISTORIES / 2 : resyncs == 0);
+    static const history_server redis = {begin, end, set_fault, disturb, read_totals};
+    history_counts counts = histories_run(&redis, disturbance, 1 + 1000 * (uint64_t)disturbance, HISTORIES);
+    assert_true(counts.failed > HISTORIES && counts.duplicates > HISTORIES);
+    assert_true(disturbance ? counts.resyncs > HISTORIES / 2 : counts.resyncs == 0);
 }
 
 TEST(totals_are_exact_when_requests_and_replies_are_lost_or_late)
 {
-    run_histories(false, false);
+    run_histories(0);
 }
 
 TEST(totals_are_exact_when_the_server_rolls_back)
 {
-    run_histories(true, false);
+    run_histories(ROLLS_BACK);
 }
 
 TEST(totals_are_exact_when_the_server_is_flushed)
 {
-    run_histories(false, true);
+    run_histories(IS_FLUSHED);
 }
 
 TEST(totals_are_exact_when_everything_happens)
 {
-    run_histories(true, true);
+    run_histories(ROLLS_BACK | IS_FLUSHED);
 }
 
 /* ---- processes ----------------------------------------------------------------------------------------------- */
